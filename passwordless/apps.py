@@ -1,0 +1,17 @@
+"""Registers the app; nothing heavy is imported here."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PasswordlessConfig(AppConfig):
+    """The app. Its checks are registered when Django is ready."""
+
+    name = "passwordless"
+    label = "passwordless"
+    verbose_name = _("Phone login")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from . import checks  # noqa: F401
