@@ -1,0 +1,255 @@
+"""Attempts and their timeline. The only module that writes a status: each move is one conditional UPDATE."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models, router, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from .. import phones, signals
+from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
+
+
+def new_key() -> str:
+    """Return 96 random bits, short enough to travel in Vonage's client_ref beside a signature."""
+    return secrets.token_urlsafe(12)
+
+
+class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
+    """Questions about attempts, by name."""
+
+    def live(self, now: datetime) -> AttemptQuerySet:
+        """Return those that may still come to something."""
+        return self.filter(status__in=LIVE, expires_at__gt=now)
+
+    def overdue(self, now: datetime) -> AttemptQuerySet:
+        """Return those whose time has passed but whose row has not been moved yet."""
+        return self.filter(status__in=LIVE, expires_at__lte=now)
+
+    def closable(self, now: datetime) -> AttemptQuerySet:
+        """Return ended ones that still hold their number although the request is over at Vonage."""
+        return self.exclude(status__in=LIVE).filter(live_number__isnull=False, open_until__lte=now)
+
+    def older(self, moment: datetime) -> AttemptQuerySet:
+        """Return ended ones that were asked for before `moment` and hold no number."""
+        return self.exclude(status__in=LIVE).filter(live_number__isnull=True, created_at__lt=moment)
+
+
+class VerificationAttempt(models.Model):
+    """One try to prove the possession of a number, from the first message to its end.
+
+    What is true of one visitor (address, agent, purpose) is that of the starter until somebody wins,
+    and then the winner's; everybody else's is on the events.
+    """
+
+    key = models.CharField(max_length=22, unique=True, default=new_key, editable=False)
+    number = models.CharField(_("number"), max_length=16)
+    # Emptied only when the request is known to be over at Vonage, which allows one open request a number.
+    # A nullable unique column, since some databases skip conditional constraints without a word.
+    live_number = models.CharField(max_length=16, null=True, unique=True, editable=False)  # noqa: DJ001
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose, default=Purpose.LOGIN)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.STARTING)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
+    vendor = models.CharField(_("Vonage's code"), max_length=20, blank=True)
+
+    api = models.CharField(_("API"), max_length=5, blank=True)
+    request_id = models.CharField(_("request id"), max_length=36, null=True, unique=True)  # noqa: DJ001
+    channels = models.CharField(_("channels planned"), max_length=40)
+    step = models.PositiveSmallIntegerField(default=0)
+    sends = models.PositiveSmallIntegerField(_("sends"), default=0)
+    guesses = models.PositiveSmallIntegerField(_("guesses"), default=0)
+    joined_guesses = models.PositiveSmallIntegerField(default=0)
+    handles = models.PositiveIntegerField(default=1)
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=8, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+
+    # Refusals by one limit in one window share a row and count here.
+    refusal = models.CharField(max_length=80, null=True, unique=True, editable=False)  # noqa: DJ001
+    repeats = models.PositiveIntegerField(default=1)
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="verification_attempts",
+        verbose_name=_("user"),
+    )
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    agent = models.CharField(_("user agent"), max_length=200, blank=True)
+
+    took = models.PositiveIntegerField(_("milliseconds until Vonage answered"), null=True)
+    created_at = models.DateTimeField(_("asked at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    step_at = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    open_until = models.DateTimeField()
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+
+    objects = AttemptQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("verification attempt")
+        verbose_name_plural = _("verification attempts")
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["number", "-created_at"], name="passwordless_attempt_number"),
+            models.Index(fields=["-created_at"], name="passwordless_attempt_created"),
+            models.Index(fields=["ip", "-created_at"], name="passwordless_attempt_ip"),
+            models.Index(
+                fields=["expires_at"], name="passwordless_attempt_live", condition=Q(status__in=LIVE)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.masked}, {self.get_status_display()}"
+
+    @property
+    def masked(self) -> str:
+        """Return the number as staff and logs may see it."""
+        return phones.mask(self.number)
+
+    @property
+    def plan(self) -> list[str]:
+        """Return the channels in the order in which they are tried."""
+        return self.channels.split(",")
+
+    @property
+    def decoy(self) -> bool:
+        """Return whether nothing is sent for this attempt, though the visitor cannot tell."""
+        return self.api == "decoy"
+
+    def state(self, now: datetime) -> tuple[Status, Reason]:
+        """Return status and reason as they are at `now`: what is overdue counts as expired, moved or not."""
+        if self.status in LIVE and self.expires_at <= now:
+            return Status.EXPIRED, Reason.EXPIRED
+        return Status(self.status), Reason(self.reason or Reason.OK)
+
+    def current_step(self, now: datetime) -> int:
+        """Return the index of the step that runs at `now`; Vonage goes to the next one by itself."""
+        if self.step_at is None:
+            return self.step
+        remaining = len(self.plan) - self.step
+        seconds = max((self.open_until - self.step_at).total_seconds() / remaining, 1)
+        passed = int((now - self.step_at).total_seconds() // seconds)
+        return min(self.step + max(passed, 0), len(self.plan) - 1)
+
+    def code_until(self, now: datetime) -> datetime:
+        """Return until when the last code sent is good: with v2 each step has its own, with v1 all share one."""
+        if self.api == "v1" or self.step_at is None:
+            return self.expires_at
+        length = (self.open_until - self.step_at) / (len(self.plan) - self.step)
+        return min(self.step_at + length * (self.current_step(now) - self.step + 1), self.expires_at)
+
+    def channel(self, now: datetime) -> Channel:
+        """Return the channel by which the last code travels at `now`."""
+        return Channel(self.plan[self.current_step(now)])
+
+    def channels_used(self, now: datetime) -> list[Channel]:
+        """Return the channels tried until `now`, or until the end."""
+        if not self.sends:
+            return []
+        last = self.current_step(min(now, self.ended_at or now))
+        return [Channel(name) for name in self.plan[: last + 1]]
+
+    def timeline(self) -> list[AttemptEvent]:
+        """Return what happened, in order. The row tells of asking and sending, unless an event tells more."""
+        events = list(self.events.order_by("at", "pk"))
+        if not any(event.kind == EventKind.ASKED for event in events):
+            asked = AttemptEvent(kind=EventKind.ASKED, at=self.created_at, ip=self.ip, agent=self.agent)
+            events.insert(0, asked)
+        if self.sent_at is not None:
+            sent = AttemptEvent(kind=EventKind.SENT, at=self.sent_at, took=self.took, channel=self.plan[0])
+            events.append(sent)
+        return sorted(events, key=lambda event: event.at)
+
+    def claim(self, now: datetime, *, limit: int, joined_limit: int | None, patience: timedelta) -> bool:
+        """Pay for one guess and become the only checker; tell whether that was granted.
+
+        One conditional UPDATE, in which everything that was read is asked again. A checker that died is
+        overtaken after `patience`; since it would then hold an older guess count, its late verdict is void.
+        """
+        free = Q(status=Status.PENDING) | Q(status=Status.CHECKING, claimed_at__lt=now - patience)
+        mine = {"joined_guesses__lt": joined_limit} if joined_limit is not None else {}
+        won = (
+            VerificationAttempt.objects.filter(
+                free, pk=self.pk, guesses=self.guesses, guesses__lt=limit, expires_at__gt=now, **mine
+            ).update(
+                status=Status.CHECKING,
+                guesses=F("guesses") + 1,
+                joined_guesses=F("joined_guesses") + (0 if joined_limit is None else 1),
+                claimed_at=now,
+            )
+            == 1
+        )
+        if won:
+            self.status, self.guesses, self.claimed_at = Status.CHECKING, self.guesses + 1, now
+        return won
+
+    def move(
+        self,
+        to: Status,
+        reason: Reason,
+        *,
+        now: datetime,
+        events: Iterable[AttemptEvent] = (),
+        guess: int | None = None,
+        **values: Any,
+    ) -> bool:
+        """Move the row to another status if MOVES allows it from where it really is; tell whether it did.
+
+        `guess` fences: whoever holds a claim moves only while the guess count is still theirs. The events
+        are written in the same transaction, and the signal goes out on its commit.
+        """
+        legal = VerificationAttempt.objects.filter(pk=self.pk, status__in=SOURCES[to])
+        if guess is not None:
+            legal = legal.filter(guesses=guess, status=Status.CHECKING)
+        if to not in LIVE:
+            values.setdefault("ended_at", now)
+        with transaction.atomic(using=router.db_for_write(VerificationAttempt)):
+            if legal.update(status=to, reason=reason, **values) != 1:
+                return False
+            AttemptEvent.objects.bulk_create(events)
+            transaction.on_commit(lambda: self._tell(to, reason))
+        for name, value in {"status": to, "reason": reason, **values}.items():
+            setattr(self, name, value)
+        return True
+
+    def _tell(self, status: Status, reason: Reason) -> None:
+        signals.attempt_moved.send_robust(VerificationAttempt, attempt=self, status=status, reason=reason)
+
+
+class AttemptEvent(models.Model):
+    """One line of the timeline: what happened, when, and what is known of whoever did it."""
+
+    attempt = models.ForeignKey(VerificationAttempt, models.CASCADE, null=True, related_name="events")
+    kind = models.CharField(_("what"), max_length=12, choices=EventKind)
+    at = models.DateTimeField(_("when"))
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
+    vendor = models.CharField(_("Vonage's code"), max_length=20, blank=True)
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel, blank=True)
+    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose, blank=True)
+    took = models.PositiveIntegerField(_("milliseconds"), null=True)
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    agent = models.CharField(_("user agent"), max_length=200, blank=True)
+    session = models.CharField(_("session tag"), max_length=16, blank=True)
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    detail = models.CharField(_("detail"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        default_permissions = ()
+        ordering = ("at", "pk")
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

@@ -1,0 +1,17 @@
+"""How often something happened in a window. Apart from attempts, so that no purge or erasure resets it."""
+
+from django.db import models
+
+
+class Counter(models.Model):
+    """One bucket: `key` is an HMAC of what is counted, `ends_at` the end of its window (Unix time)."""
+
+    key = models.CharField(max_length=64, unique=True)
+    used = models.PositiveIntegerField(default=1)
+    ends_at = models.FloatField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]}: {self.used}"

@@ -1,0 +1,56 @@
+"""Linking numbers to users and taking them away, each written down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .models import AttemptEvent, PhoneNumber
+from .states import EventKind
+
+
+class Taken(Exception):
+    """The number belongs to another user."""
+
+
+def link(user: Any, number: str, *, replace: bool = False, staff: Any = None) -> PhoneNumber:
+    """Give `user` the number (E.164), with `replace` as their only one. Raises Taken.
+
+    Linking twice changes nothing.
+    """
+    with transaction.atomic():
+        row = _own(user, number)
+        if replace:
+            for other in PhoneNumber.objects.filter(user=user).exclude(pk=row.pk):
+                unlink(other, staff=staff)
+    return row
+
+
+def unlink(row: PhoneNumber, *, staff: Any = None) -> None:
+    """Take a number away from its user."""
+    with transaction.atomic():
+        note(EventKind.UNLINKED, row, staff=staff)
+        row.delete()
+
+
+def note(kind: EventKind, row: PhoneNumber, *, staff: Any = None) -> None:
+    """Write down that a number was linked or unlinked, and by whom, where that is known."""
+    AttemptEvent.objects.create(
+        kind=kind, at=timezone.now(), staff=staff, detail=f"{row.masked}, user {row.user_id}"
+    )
+
+
+def _own(user: Any, number: str) -> PhoneNumber:
+    row = PhoneNumber.objects.filter(number=number).first()
+    if row is None:
+        try:
+            with transaction.atomic():
+                row = PhoneNumber.objects.create(user=user, number=number)
+        except IntegrityError:
+            raise Taken from None
+        note(EventKind.LINKED, row)
+    if row.user_id != user.pk:
+        raise Taken
+    return row
