@@ -1,0 +1,221 @@
+"""Check: a guess is paid before Vonage is asked, one at a time, and one right code lets one visitor in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from .. import gateway, limits, people
+from ..conf import settings
+from ..models import AttemptEvent, VerificationAttempt
+from ..outcomes import Handle, Outcome, Visitor
+from ..states import Channel, EventKind, Purpose, Reason, Status
+from .asking import Answer, ask
+
+MAX_REPLAYS_RECORDED = 5
+# The request is over at Vonage too, so that the number may be used again at once.
+OVER = frozenset({Reason.TOO_MANY_GUESSES, Reason.GONE})
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One paid guess: whose, on which attempt, and its place in the count, which fences late verdicts."""
+
+    attempt: VerificationAttempt
+    handle: Handle
+    visitor: Visitor
+    number: int
+
+
+def check(handle: Handle, code: str, visitor: Visitor) -> Outcome:
+    """Ask Vonage whether `code` is right for the attempt of this handle, at most MAX_GUESSES times in all.
+
+    Only an outcome with `verified` may let anybody in; for Purpose.LOGIN it carries the user.
+    Raises ImproperlyConfigured.
+    """
+    for _ in range(3):
+        now = timezone.now()
+        attempt = VerificationAttempt.objects.filter(key=handle.key).first()
+        if attempt is None:
+            return Outcome(Status.EXPIRED, Reason.GONE)
+        closed = _closed(attempt, handle, visitor, now)
+        if closed is not None:
+            return closed
+        try:
+            guess = _pay(attempt, handle, visitor, now)
+        except limits.Limited as refusal:
+            return Outcome(Status.REFUSED, refusal.reason, refusal.retry_at)
+        if guess is not None:
+            return _settle(guess, code)
+    return Outcome(Status.CHECKING, Reason.BUSY)
+
+
+def patience() -> timedelta:
+    """Return after how long a checker that has not come back is taken for dead."""
+    return timedelta(seconds=settings.CHECK_TIMEOUT + 10)
+
+
+def _closed(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Outcome | None:
+    """Return the outcome of an attempt that takes no guess now, or None if it takes one."""
+    status, reason = attempt.state(now)
+    if status is Status.STARTING:
+        return Outcome(status, Reason.SENDING)
+    if status is Status.VERIFIED:
+        return _replayed(attempt, handle, visitor, now)
+    if status not in (Status.PENDING, Status.CHECKING):
+        return Outcome(status, reason if reason is not Reason.OK else Reason.EXPIRED)
+    if status is Status.CHECKING and attempt.claimed_at and attempt.claimed_at >= now - patience():
+        return Outcome(status, Reason.BUSY)
+    if attempt.guesses >= settings.MAX_GUESSES:
+        return Outcome(Status.FAILED, Reason.TOO_MANY_GUESSES)
+    spent = not handle.own and attempt.joined_guesses >= settings.MAX_GUESSES - 1
+    return Outcome(status, Reason.RESERVED_GUESS) if spent else None
+
+
+def _pay(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Guess | None:
+    """Claim the attempt and count the guess, or neither. Raises Limited; None if somebody else was faster.
+
+    A stranger who joined may not burn the last guess of whoever asked first.
+    """
+    joined = None if handle.own else settings.MAX_GUESSES - 1
+    with transaction.atomic(durable=True):
+        if not attempt.claim(now, limit=settings.MAX_GUESSES, joined_limit=joined, patience=patience()):
+            return None
+        limits.charge(limits.fails(attempt.number, visitor), now)
+    return Guess(attempt, handle, visitor, attempt.guesses)
+
+
+def _settle(guess: Guess, code: str) -> Outcome:
+    attempt = guess.attempt
+    dialect = gateway.dialect(attempt.api)
+    answer = ask(lambda: dialect.check(attempt.request_id or "", code))
+    now = timezone.now()
+    if answer.reason is Reason.OK:
+        return _right(guess, answer, now)
+    if answer.reason in OVER:
+        return _over(guess, answer, now)
+    if not answer.sent:
+        return _refund(guess, answer, now)
+    return _not_right(guess, answer, now)
+
+
+def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
+    """Let exactly one visitor win, and only if the audit of it is written; find or make their user."""
+    attempt, login = guess.attempt, guess.handle.purpose is Purpose.LOGIN
+    user = people.find(attempt.number) if login else None
+    verdict = people.judge(user) if login else Reason.OK
+    with transaction.atomic(durable=True):
+        if not attempt.move(
+            Status.VERIFIED, verdict, now=now, guess=guess.number, live_number=None,
+            events=[*_starter(guess), _event(guess, EventKind.VERIFIED, verdict, answer, now)],
+            **_winner(guess, answer, user),
+        ):  # fmt: skip
+            return Outcome(Status.FAILED, Reason.EXPIRED)
+        if verdict is Reason.OK:
+            limits.give_back(_spared(guess, now), now)
+        if login and user is None and verdict is Reason.OK:
+            user = people.find_or_create(attempt.number)
+            VerificationAttempt.objects.filter(pk=attempt.pk).update(user=user)
+    if verdict is not Reason.OK:
+        return Outcome(Status.REFUSED, verdict, guesses_left=settings.MAX_GUESSES - guess.number)
+    return Outcome(Status.VERIFIED, Reason.OK, user=user)
+
+
+def _winner(guess: Guess, answer: Answer, user: Any) -> dict[str, Any]:
+    """Return what the row keeps of whoever won."""
+    facts = {
+        "user": user,
+        "purpose": guess.handle.purpose,
+        "ip": guess.visitor.ip,
+        "agent": guess.visitor.agent,
+        "vendor": answer.reply.vendor,
+    }
+    if answer.reply.price is not None:
+        facts |= {"price": answer.reply.price, "currency": answer.reply.currency}
+    return facts
+
+
+def _starter(guess: Guess) -> list[AttemptEvent]:
+    """Return who asked as an event, where the winner who takes their place on the row is another."""
+    attempt, visitor = guess.attempt, guess.visitor
+    if (attempt.ip, attempt.agent, attempt.purpose) == (visitor.ip, visitor.agent, guess.handle.purpose):
+        return []
+    return [
+        AttemptEvent(
+            attempt=attempt, kind=EventKind.ASKED, at=attempt.created_at, purpose=attempt.purpose,
+            ip=attempt.ip, agent=attempt.agent,
+        )
+    ]  # fmt: skip
+
+
+def _spared(guess: Guess, now: datetime) -> list[limits.Bucket]:
+    """Return what a right code makes good: the check was no failure, and no call was made if none was due."""
+    attempt = guess.attempt
+    dialled = Channel.VOICE in attempt.plan[: attempt.current_step(now) + 1]
+    spare = Channel.VOICE in attempt.plan and not dialled
+    return [*limits.fails(attempt.number, guess.visitor), *(limits.calls(attempt.number) if spare else [])]
+
+
+def _not_right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
+    """Keep the guess paid. After the last one the attempt is dead, even for the right code."""
+    attempt, wrong = guess.attempt, answer.reason is Reason.WRONG_CODE
+    kind = EventKind.GUESSED if wrong else EventKind.CHECK_FAILED
+    events = [_event(guess, kind, answer.reason, answer, now)]
+    left = settings.MAX_GUESSES - guess.number
+    if left > 0:
+        attempt.move(Status.PENDING, _standing(attempt), now=now, guess=guess.number, events=events)
+        return Outcome(Status.PENDING, answer.reason, guesses_left=left, reference=attempt.key)
+    attempt.move(Status.FAILED, Reason.TOO_MANY_GUESSES, now=now, guess=guess.number, events=events)
+    return Outcome(Status.FAILED, Reason.TOO_MANY_GUESSES if wrong else answer.reason, reference=attempt.key)
+
+
+def _over(guess: Guess, answer: Answer, now: datetime) -> Outcome:
+    events = [_event(guess, EventKind.GUESSED, answer.reason, answer, now)]
+    guess.attempt.move(
+        Status.FAILED, answer.reason, now=now, guess=guess.number, events=events, live_number=None,
+        vendor=answer.reply.vendor,
+    )  # fmt: skip
+    return Outcome(Status.FAILED, answer.reason)
+
+
+def _refund(guess: Guess, answer: Answer, now: datetime) -> Outcome:
+    """Give back a guess of which no byte left this machine."""
+    attempt = guess.attempt
+    with transaction.atomic(durable=True):
+        moved = attempt.move(
+            Status.PENDING, _standing(attempt), now=now, guess=guess.number,
+            events=[_event(guess, EventKind.CHECK_FAILED, answer.reason, answer, now)],
+            guesses=F("guesses") - 1,
+            joined_guesses=F("joined_guesses") - (0 if guess.handle.own else 1),
+        )  # fmt: skip
+        if moved:
+            limits.give_back(limits.fails(attempt.number, guess.visitor), now)
+    return Outcome(Status.PENDING, answer.reason, reference=attempt.key)
+
+
+def _standing(attempt: VerificationAttempt) -> Reason:
+    """Return the reason that a waiting attempt keeps: a decoy remembers why it is one."""
+    return Reason(attempt.reason) if attempt.decoy else Reason.OK
+
+
+def _replayed(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Outcome:
+    """Refuse a code that was used, without asking Vonage; what repeats is written a few times only."""
+    seen = AttemptEvent.objects.filter(attempt=attempt, kind=EventKind.REPLAYED)[:MAX_REPLAYS_RECORDED]
+    if len(seen) < MAX_REPLAYS_RECORDED:
+        AttemptEvent.objects.create(
+            attempt=attempt, kind=EventKind.REPLAYED, at=now, reason=Reason.REUSED, purpose=handle.purpose,
+            ip=visitor.ip, agent=visitor.agent,
+        )  # fmt: skip
+    return Outcome(Status.VERIFIED, Reason.REUSED)
+
+
+def _event(guess: Guess, kind: EventKind, reason: Reason, answer: Answer, now: datetime) -> AttemptEvent:
+    return AttemptEvent(
+        attempt=guess.attempt, kind=kind, at=now, reason=reason, vendor=answer.reply.vendor, took=answer.took,
+        purpose=guess.handle.purpose, ip=guess.visitor.ip, agent=guess.visitor.agent,
+    )  # fmt: skip

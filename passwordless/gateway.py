@@ -1,0 +1,155 @@
+"""Builds the gateway that the settings ask for, once per process: Vonage, its emulator, or nothing at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+
+from .conf import settings
+from .vonage.decoy import Decoy
+from .vonage.dialect import Dialect, Options
+from .vonage.hosts import is_loopback
+
+if TYPE_CHECKING:
+    from .vonage.credentials import Credentials
+    from .vonage.emulator import Emulator
+
+# What a gateway is built from; change one of these and the next call gets a new one.
+INGREDIENTS = (
+    "API_KEY", "API_SECRET", "APPLICATION_ID", "PRIVATE_KEY", "API_HOST", "EMULATOR", "MAX_CALLS",
+    "CONNECT_TIMEOUT", "START_TIMEOUT", "CHECK_TIMEOUT", "BRAND_NAME", "CODE_LENGTH", "SENDER",
+    "WHATSAPP_SENDER", "TEMPLATE_ID", "FRAUD_CHECK", "ATTEMPT_LIFETIME", "RESERVED_NUMBERS",
+)  # fmt: skip
+MISSING = (
+    "PASSWORDLESS has no Vonage credentials. Set API_KEY and API_SECRET, or APPLICATION_ID and PRIVATE_KEY; "
+    'or set "EMULATOR": True to develop without an account.'
+)
+MULTIPROCESS = (
+    "The emulator in process serves one process only. Run `manage.py vonage_emulator` beside this server "
+    "and set VONAGE_API_HOST=http://127.0.0.1:8002."
+)
+
+_lock = threading.RLock()
+_built: dict[tuple[Any, ...], Dialect] = {}
+_emulators: dict[tuple[str, ...], Emulator] = {}
+
+
+def dialect(name: str = "") -> Dialect:
+    """Return the gateway for `v1`, `v2` or `decoy`; without a name, that of VERIFY_VERSION.
+
+    An attempt names the one it was started with, so that a changed setting strands nobody.
+    Raises ImproperlyConfigured if there are no credentials and no emulator.
+    """
+    name = name or f"v{settings.VERIFY_VERSION}"
+    if name == "decoy":
+        return Decoy(settings.ATTEMPT_LIFETIME)
+    recipe = (name, in_process(), *(repr(getattr(settings, key)) for key in INGREDIENTS))
+    with _lock:
+        if recipe not in _built:
+            # Settings change under a test run, hardly ever elsewhere: keep a few, not one for each test.
+            while len(_built) >= 8:
+                _built.pop(next(iter(_built)))
+            _built[recipe] = _build(name)
+        return _built[recipe]
+
+
+def has_credentials() -> bool:
+    """Return whether the settings hold a pair with which Vonage can be asked; v1 takes no JWT."""
+    basic = settings.API_KEY and settings.API_SECRET
+    signed = settings.APPLICATION_ID and settings.PRIVATE_KEY and settings.VERIFY_VERSION != 1
+    return bool(basic or signed)
+
+
+def in_process() -> bool:
+    """Return whether the emulator answers in this process: by setting, or with DEBUG and nothing else set."""
+    if settings.EMULATOR is not None:
+        return bool(settings.EMULATOR)
+    return bool(django_settings.DEBUG) and not has_credentials() and not is_loopback(settings.API_HOST)
+
+
+def emulator() -> Emulator | None:
+    """Return the emulator that answers in this process, if one does."""
+    return _emulator() if in_process() else None
+
+
+def refuse_multiprocess(environ: Mapping[str, Any]) -> None:
+    """Raise ImproperlyConfigured where several processes would each have an emulator of their own."""
+    # Django's test client calls itself one of several processes, which it is not.
+    tested = type(environ.get("wsgi.input")).__module__.startswith("django.test")
+    if environ.get("wsgi.multiprocess") and not tested and in_process():
+        raise ImproperlyConfigured(MULTIPROCESS)
+
+
+def _build(name: str) -> Dialect:
+    from .vonage.v1 import V1
+    from .vonage.v2 import V2
+
+    dialects: dict[str, Callable[..., Dialect]] = {"v1": V1, "v2": V2}
+    return dialects[name](_client(), _options(), settings.START_TIMEOUT, settings.CHECK_TIMEOUT)
+
+
+def _client() -> Any:
+    from .vonage.client import Client
+
+    here = in_process()
+    return Client(
+        credentials(),
+        host="emulator.invalid" if here else settings.API_HOST,
+        connect_timeout=settings.CONNECT_TIMEOUT,
+        timeout=settings.START_TIMEOUT,
+        max_calls=settings.MAX_CALLS,
+        adapter=_adapter() if here else None,
+    )
+
+
+def credentials() -> Credentials:
+    """Return who we are at Vonage; an emulator takes anybody.
+
+    Raises ImproperlyConfigured for none, for half a pair or an unreadable key, and repeats nothing of it.
+    """
+    from .vonage.credentials import Credentials
+
+    anybody = "" if has_credentials() else "emulator"
+    if anybody and not (in_process() or is_loopback(settings.API_HOST)):
+        raise ImproperlyConfigured(MISSING)
+    try:
+        return Credentials(
+            settings.API_KEY or anybody,
+            settings.API_SECRET or anybody,
+            settings.APPLICATION_ID,
+            settings.PRIVATE_KEY,
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(f"PASSWORDLESS: {error}.") from None
+
+
+def _adapter() -> Any:
+    from .vonage.inprocess import WsgiAdapter
+
+    return WsgiAdapter(_emulator())
+
+
+def _emulator() -> Emulator:
+    from .vonage.emulator import Emulator
+
+    reserved = tuple(settings.RESERVED_NUMBERS)
+    with _lock:
+        if reserved not in _emulators:
+            _emulators[reserved] = Emulator(reserved=reserved)
+        return _emulators[reserved]
+
+
+def _options() -> Options:
+    return Options(
+        brand=settings.BRAND_NAME,
+        code_length=settings.CODE_LENGTH,
+        lifetime=settings.ATTEMPT_LIFETIME,
+        sender=settings.SENDER,
+        whatsapp_sender=settings.WHATSAPP_SENDER,
+        template_id=settings.TEMPLATE_ID,
+        fraud_check=settings.FRAUD_CHECK,
+    )

@@ -1,0 +1,68 @@
+"""Whose number it is and whether they may log in, asked of the backend that the site configured."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from django.contrib.auth import get_backends
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+
+from .conf import settings
+from .states import Reason
+
+
+class Directory(Protocol):
+    """The three questions that a backend answers about users; PhoneBackend answers them for auth.User."""
+
+    def find_user(self, number: str) -> Any | None:
+        """Return the user with this number (E.164), or None."""
+
+    def create_user(self, number: str) -> Any:
+        """Make a user for this verified number (E.164). IntegrityError: somebody else just did."""
+
+    def may_log_in(self, user: Any) -> bool:
+        """Return whether the site lets this user in by phone."""
+
+
+def directory() -> Directory:
+    """Return the phone backend among AUTHENTICATION_BACKENDS. Raises ImproperlyConfigured without one."""
+    for backend in get_backends():
+        if hasattr(backend, "find_user") and hasattr(backend, "may_log_in"):
+            return cast(Directory, backend)
+    raise ImproperlyConfigured(
+        "AUTHENTICATION_BACKENDS names no phone backend. Add passwordless.backends.PhoneBackend."
+    )
+
+
+def find(number: str) -> Any | None:
+    """Return the user with this number (E.164), or None."""
+    return directory().find_user(number)
+
+
+def judge(user: Any | None) -> Reason:
+    """Return OK if this user, or a newcomer where sign-up is open, may log in; otherwise why not."""
+    if user is None:
+        return Reason.OK if settings.SIGNUP else Reason.UNKNOWN_NUMBER
+    if not user.is_active:
+        return Reason.INACTIVE_USER
+    if not settings.ALLOW_STAFF and (
+        getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
+    ):
+        return Reason.STAFF_USER
+    return Reason.OK if directory().may_log_in(user) else Reason.NOT_ALLOWED
+
+
+def find_or_create(number: str) -> Any:
+    """Return the user with this number (E.164), made now if there is none; two at once get the same one."""
+    user = find(number)
+    if user is not None:
+        return user
+    try:
+        with transaction.atomic():
+            return directory().create_user(number)
+    except IntegrityError:
+        user = find(number)
+        if user is None:
+            raise
+        return user
