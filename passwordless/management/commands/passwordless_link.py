@@ -1,0 +1,65 @@
+"""Give users their numbers: one, or a file of them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from ... import numbers, phones
+
+
+class Command(BaseCommand):
+    """Links numbers to users who exist; both are named in the output without the number."""
+
+    help = "Give a user a number: USER NUMBER, or --csv FILE with one 'user,number' a line."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the pair, --csv and --replace."""
+        parser.add_argument("user", nargs="?", help="username")
+        parser.add_argument(
+            "number", nargs="?", help="in any spelling; without + it is read in DEFAULT_REGION"
+        )
+        parser.add_argument("--csv", type=Path, metavar="FILE", help="lines of user,number; all or none")
+        parser.add_argument("--replace", action="store_true", help="take away the user's other numbers")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Link all, or none."""
+        pairs = list(_pairs(options))
+        with transaction.atomic():
+            for name, text in pairs:
+                self._link(name, text, replace=options["replace"])
+
+    def _link(self, name: str, text: str, *, replace: bool) -> None:
+        model = get_user_model()
+        try:
+            user = model._default_manager.get_by_natural_key(name)
+            number = phones.parse(text)
+            numbers.link(user, number, replace=replace)
+        except model.DoesNotExist:
+            raise CommandError(f"There is no user {name!r}.") from None
+        except phones.NumberRefused as refused:
+            raise CommandError(f"The number for {name!r} is refused: {refused.code}.") from None
+        except numbers.Taken:
+            raise CommandError(f"The number for {name!r} belongs to another user.") from None
+        self.stdout.write(f"{name}: {phones.mask(number)}")
+
+
+def _pairs(options: dict[str, Any]) -> list[tuple[str, str]]:
+    if options["csv"] is None:
+        if not (options["user"] and options["number"]):
+            raise CommandError("Say USER NUMBER, or --csv FILE.")
+        return [(options["user"], options["number"])]
+    try:
+        with options["csv"].open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CommandError(f"{options['csv']} cannot be read: {error}") from None
+    for line, row in enumerate(rows, 1):
+        if len(row) != 2:
+            raise CommandError(f"Line {line} of {options['csv']} is not user,number.")
+    return [(row[0].strip(), row[1].strip()) for row in rows]

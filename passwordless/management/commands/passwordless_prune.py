@@ -1,0 +1,27 @@
+"""Forget what is older than the settings allow. For cron, as often as you like."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from ... import flow
+
+
+class Command(BaseCommand):
+    """Expires overdue attempts, deletes old ones and counters whose window is long over."""
+
+    help = "Expire overdue attempts and delete those older than RETENTION_DAYS."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --dry-run."""
+        parser.add_argument("--dry-run", action="store_true", help="only count")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prune and say how much."""
+        done = flow.prune(timezone.now(), dry_run=options["dry_run"])
+        would = "would be " if options["dry_run"] else ""
+        self.stdout.write(
+            f"{done.expired} attempts {would}expired, {done.deleted} {would}deleted, "
+            f"{done.counters} counters {would}deleted."
+        )

@@ -1,0 +1,56 @@
+"""A doorway to the stand-alone emulator."""
+
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from passwordless.vonage.emulator import Emulator, Server
+
+
+class Command(BaseCommand):
+    """Serve a Verify emulator, v1 and v2, on this machine until Ctrl-C or SIGTERM."""
+
+    help = "Serve an emulator of Vonage Verify, v1 and v2, on this machine."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take a port, and a loopback address."""
+        parser.add_argument("--port", type=int, default=8002, help="default 8002; 0 takes any free one")
+        parser.add_argument("--host", default="127.0.0.1", help="a loopback address, default 127.0.0.1")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until told to stop. Raises CommandError when the address cannot be had."""
+        server = self._bound(options["host"], options["port"])
+        former = signal.signal(signal.SIGTERM, _stop)
+        try:
+            self._introduce(server.url)
+            server.serve_forever()
+        except KeyboardInterrupt:
+            self.stdout.write("Emulator ended.")
+        finally:
+            signal.signal(signal.SIGTERM, former)
+            server.shutdown()
+
+    def _introduce(self, url: str) -> None:
+        self.stdout.write(f"Emulator of Vonage Verify on {url} (Ctrl-C ends it)")
+        self.stdout.write(f"VONAGE_API_HOST={url}")
+        self.stdout.write(f"Messages: {url}/_emulator/messages")
+        self.stdout.flush()
+
+    def _bound(self, host: str, port: int) -> Server:
+        try:
+            return Server(Emulator(), port, host)
+        except OSError as error:
+            message = f"Port {port} of {host} cannot be used. Try --port {port + 1}."
+            raise CommandError(message) from error
+        except (ValueError, OverflowError) as error:
+            raise CommandError("--host must be a loopback address, --port 0 to 65535.") from error
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

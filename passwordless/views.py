@@ -1,0 +1,247 @@
+"""The pages: each view is a door to one verb of the flow. Only here is anybody logged in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import login
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, TemplateView, View
+
+from . import flow, gateway, phones, redirects, session
+from .conf import settings
+from .forms import CodeForm, PhoneForm, ended, seconds_left, sentence
+from .models import VerificationAttempt
+from .outcomes import Handle, Outcome
+from .states import LIVE, Public, Status
+from .visitor import visitor
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    _FormView = FormView[PhoneForm]
+else:
+    _FormView = FormView
+
+HTTP_STATUS = {Public.WAIT: 429, Public.BUSY: 429, Public.UNAVAILABLE: 503}
+FRAMES = "Content-Security-Policy"
+
+
+# non_atomic_requests: with ATOMIC_REQUESTS an error after a guess would give the guess back.
+@method_decorator(
+    [transaction.non_atomic_requests, sensitive_post_parameters("number", "code"), csrf_protect, never_cache],
+    name="dispatch",
+)
+class Page(View):
+    """What all doors have in common."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Refuse to run where each process would have an emulator of its own; forbid frames."""
+        gateway.refuse_multiprocess(request.META)
+        response = self.turn_away() or super().dispatch(request, *args, **kwargs)
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        if not any("csp" in name.lower() for name in django_settings.MIDDLEWARE):
+            response.headers.setdefault(FRAMES, "frame-ancestors 'none'; base-uri 'none'; object-src 'none'")
+        return response
+
+    def turn_away(self) -> HttpResponseBase | None:
+        """Return where a visitor goes who has no business here, or None."""
+        return None
+
+
+class LoginView(Page, _FormView):
+    """Asks for the number."""
+
+    form_class = PhoneForm
+    template_name = "passwordless/login.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form, unless somebody is logged in already."""
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(redirects.after_login(request, request.GET.get("next", "")))
+        return super().get(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Let the form know who asks."""
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_initial(self) -> dict[str, Any]:
+        """Carry `next` through the form: no GET writes a session."""
+        return {"next": redirects.safe(self.request, self.request.GET.get("next", ""))}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the brand."""
+        return super().get_context_data(brand=settings.BRAND_NAME, **kwargs)
+
+    def form_valid(self, form: PhoneForm) -> HttpResponse:
+        """Hold the handle and go to the code page."""
+        assert form.outcome is not None and form.outcome.handle is not None  # noqa: PT018, S101
+        wanted = redirects.safe(self.request, form.cleaned_data["next"])
+        session.keep(self.request, form.outcome.handle, tag=form.tag, next_url=wanted)
+        return HttpResponseRedirect(reverse("passwordless:code"))
+
+    def form_invalid(self, form: PhoneForm) -> HttpResponse:
+        """Show what is wrong, with the status that belongs to it."""
+        return _with_status(super().form_invalid(form), form.outcome)
+
+
+class HandlePage(Page):
+    """A page for whoever has asked for a code in this session."""
+
+    handle: Handle
+
+    def turn_away(self) -> HttpResponseBase | None:
+        """Without a handle, start at the beginning."""
+        handle = session.held(self.request)
+        if handle is None:
+            return HttpResponseRedirect(reverse("passwordless:login"))
+        self.handle = handle
+        return None
+
+    def code_page(self, form: CodeForm, outcome: Outcome | None = None) -> HttpResponseBase:
+        """Show the code page as things stand now, with the status that belongs to the outcome."""
+        attempt = VerificationAttempt.objects.filter(key=self.handle.key).first()
+        if attempt is None or attempt.status == Status.VERIFIED:
+            return HttpResponseRedirect(reverse("passwordless:login"))
+        now = timezone.now()
+        status, reason = attempt.state(now)
+        if status not in LIVE and outcome is None:
+            form.refuse(ended(status, reason))
+        context = {"form": form, **_standing(attempt, now)}
+        return _with_status(render(self.request, "passwordless/code.html", context), outcome)
+
+    def fresh_form(self) -> CodeForm:
+        """Return an empty form for the attempt that the session holds."""
+        ticket = session.ticket(self.request, self.handle)
+        return CodeForm(self.request, self.handle, initial={"ticket": ticket})
+
+
+class CodeView(HandlePage):
+    """Asks for the code."""
+
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the form, or how the attempt ended and what can be done about it."""
+        return self.code_page(self.fresh_form())
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Log in whoever the code lets in, and leave nothing of ours in the session."""
+        form = CodeForm(request, self.handle, request.POST)
+        if not form.is_valid() or form.user is None:
+            return self.code_page(_emptied(form, session.ticket(request, self.handle)), form.outcome)
+        wanted = session.next_url(request)
+        session.forget(request)
+        login(request, form.user)
+        return HttpResponseRedirect(redirects.after_login(request, wanted))
+
+
+class AdvanceView(HandlePage):
+    """Sends another code, or calls."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Go to the next step, or say why not yet."""
+        if not session.fits(request, self.handle, request.POST.get("ticket", "")):
+            return HttpResponseRedirect(reverse("passwordless:code"))
+        tag = session.nonce(request)
+        outcome = flow.advance(self.handle, visitor(request, tag))
+        if outcome.handle is None:
+            form = self.fresh_form()
+            form.refuse(sentence(outcome))
+            return self.code_page(form, outcome)
+        if outcome.handle != self.handle:
+            session.keep(request, outcome.handle, tag=tag, next_url=session.next_url(request))
+        return HttpResponseRedirect(reverse("passwordless:code"))
+
+
+class CancelView(HandlePage):
+    """Gives up, or goes back for another number."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Let go of the attempt."""
+        wanted = session.next_url(request)
+        if session.fits(request, self.handle, request.POST.get("ticket", "")):
+            flow.cancel(self.handle, visitor(request))
+            session.forget(request)
+        if request.POST.get("to") != "login":
+            return HttpResponseRedirect(redirects.after_cancel())
+        query = f"?{urlencode({'next': wanted})}" if wanted else ""
+        return HttpResponseRedirect(reverse("passwordless:login") + query)
+
+
+class DoneView(LoginRequiredMixin, Page, TemplateView):
+    """Where a login ends on a site that has not said where."""
+
+    template_name = "passwordless/signed_in.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the brand."""
+        return super().get_context_data(brand=settings.BRAND_NAME, **kwargs)
+
+    def get_login_url(self) -> str:
+        """Return our own login page, whatever LOGIN_URL says."""
+        return reverse("passwordless:login")
+
+
+class LogoutView(auth_views.LogoutView):
+    """Django's, by POST only; lands on our login page if the site has not said where."""
+
+    def get_default_redirect_url(self) -> str:
+        """Return LOGOUT_REDIRECT_URL or our login page."""
+        return redirects.after_cancel()
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Tell whoever was away too long how to go on. For CSRF_FAILURE_VIEW."""
+    return render(request, "passwordless/csrf_failure.html", {"brand": settings.BRAND_NAME}, status=403)
+
+
+def _standing(attempt: VerificationAttempt, now: datetime) -> dict[str, Any]:
+    """Return what the code page shows of an attempt as it is now."""
+    status, _ = attempt.state(now)
+    step = flow.next_step(attempt, now)
+    return {
+        "brand": settings.BRAND_NAME,
+        "number": phones.display(attempt.number),
+        "channel": attempt.channel(now).value,
+        "sending": status is Status.STARTING,
+        "ended": status not in LIVE,
+        "minutes": max(int((attempt.code_until(now) - now).total_seconds() / 60 + 0.5), 1),
+        "next_step": step and {
+            "channel": step.channel.value,
+            "at": step.at,
+            "seconds": max(round((step.at - now).total_seconds()), 0),
+        },
+        "again_at": attempt.open_until,
+        "code_length": settings.CODE_LENGTH,
+    }  # fmt: skip
+
+
+def _emptied(form: CodeForm, ticket: str) -> CodeForm:
+    """Return the form without the code that was typed, which is never shown again."""
+    form.data = {"code": "", "ticket": ticket}
+    return form
+
+
+def _with_status(response: HttpResponse, outcome: Outcome | None) -> HttpResponse:
+    if outcome is not None and outcome.public in HTTP_STATUS:
+        response.status_code = HTTP_STATUS[outcome.public]
+        response.headers["Retry-After"] = str(seconds_left(outcome))
+    return response
