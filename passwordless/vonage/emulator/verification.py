@@ -1,0 +1,217 @@
+"""One request to verify a number: its steps, its codes, and how time moves it on.
+
+Nothing here waits: a request is brought up to date whenever it is looked at.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .clock import moment
+from .outbox import Message
+from .outcomes import Outcome
+from .texts import render
+
+SILENT = "silent_auth"
+NETWORK_CHANNELS = {"sms", "voice", "rcs"}
+"""A block of a network stops these; silent_auth, WhatsApp and e-mail do not pass through it."""
+DELAY = 20.0
+
+
+class Status(StrEnum):
+    """Where a request stands, in the words of v1's search."""
+
+    OPEN = "IN PROGRESS"
+    COMPLETED = "SUCCESS"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+
+
+class Verdict(StrEnum):
+    """What a check comes to."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LAST_WRONG = "last wrong"
+    NO_CODE_STEP = "no code step"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One message, call or silent check, and how many seconds it has before the next begins."""
+
+    channel: str
+    to: str
+    seconds: float
+    outcome: Outcome = Outcome.WORKS
+    app_hash: str = ""
+    redirect_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What was asked for."""
+
+    api: str
+    account: str
+    brand: str
+    steps: tuple[Step, ...]
+    code_length: int
+    fixed_code: str = ""
+    code_life: float | None = None
+    """Seconds from the making of a code to its end; None lets each code live as long as its step."""
+    one_code: bool = False
+    sender: str = ""
+    amount: str = ""
+
+    @property
+    def number(self) -> str:
+        """The number by which the request is known, E.164 with plus."""
+        return self.steps[0].to
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One check, as search tells it."""
+
+    at: float
+    code: str
+    right: bool
+
+
+@dataclass
+class Verification:
+    """One request and all that happened to it. Times are Unix seconds by the emulator's clock."""
+
+    id: str
+    plan: Plan
+    created: float
+    draw: Callable[[int], str]
+    post: Callable[[Message], None]
+    wrong_limit: int
+    position: int = -1
+    began: float = 0.0
+    code: str = ""
+    code_until: float = 0.0
+    silent_code: str = ""
+    wrong: int = 0
+    status: Status = Status.OPEN
+    ended: float | None = None
+    guesses: list[Guess] = field(default_factory=list)
+    events: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a code."""
+        return self.status is Status.OPEN
+
+    @property
+    def step(self) -> Step:
+        """The step that runs now."""
+        return self.plan.steps[self.position]
+
+    @property
+    def has_next(self) -> bool:
+        """Whether another step can begin."""
+        return self.position + 1 < len(self.plan.steps)
+
+    def settle(self, now: float) -> None:
+        """Let happen what was due by then, each thing at its own time."""
+        while self.open and (due := self.began + self.step.seconds) <= now:
+            self.move(due)
+
+    def move(self, at: float) -> None:
+        """Begin the next step at that time, or end as expired when there is none."""
+        if not self.has_next:
+            return self.finish(Status.EXPIRED, at)
+        self.position, self.began = self.position + 1, at
+        self.events.append((at, self.step.channel))
+        self._renew(at)
+        return self._carry_out(at)
+
+    def end_step(self, at: float) -> None:
+        """Go on after a step that failed; without a next one the request has failed."""
+        self.move(at) if self.has_next else self.finish(Status.FAILED, at)
+
+    def finish(self, status: Status, at: float) -> None:
+        """End the request."""
+        self.status, self.ended = status, at
+
+    def guess(self, code: str, now: float) -> Verdict:
+        """Judge a code; the right one and the last wrong one end the request."""
+        if self.step.channel == SILENT:
+            return self._guess_silently(code, now)
+        right = now < self.code_until and same(code, self.code)
+        self.guesses.append(Guess(now, code, right))
+        return self._accept(now) if right else self._count(now)
+
+    def _guess_silently(self, code: str, now: float) -> Verdict:
+        right = bool(self.silent_code) and same(code, self.silent_code)
+        return self._accept(now) if right else Verdict.NO_CODE_STEP
+
+    def _accept(self, now: float) -> Verdict:
+        self.finish(Status.COMPLETED, now)
+        return Verdict.RIGHT
+
+    def _count(self, now: float) -> Verdict:
+        self.wrong += 1
+        if self.wrong < self.wrong_limit:
+            return Verdict.WRONG
+        self.finish(Status.FAILED, now)
+        return Verdict.LAST_WRONG
+
+    def _renew(self, at: float) -> None:
+        plan = self.plan
+        alive = bool(self.code) and (plan.one_code if plan.code_life is None else at < self.code_until)
+        if not alive:
+            self.code = plan.fixed_code or self.draw(plan.code_length)
+            # v1 counts wrong codes by generated code; v2 by request.
+            self.wrong = self.wrong if plan.code_life is None else 0
+        if plan.code_life is None:
+            self.code_until = at + self.step.seconds
+        elif not alive:
+            self.code_until = at + plan.code_life
+
+    def _carry_out(self, at: float) -> None:
+        step = self.step
+        if step.outcome is Outcome.BLOCKED and step.channel in NETWORK_CHANNELS:
+            return self.finish(Status.FAILED, at)
+        if step.channel == SILENT:
+            return self.end_step(at) if step.outcome is Outcome.LOST else None
+        if self._delivers(step):
+            self.post(self._message(step, at + DELAY * (step.outcome is Outcome.DELAYED)))
+        return self.finish(Status.EXPIRED, at) if step.outcome is Outcome.EXPIRES else None
+
+    @staticmethod
+    def _delivers(step: Step) -> bool:
+        if step.outcome is Outcome.SMS_LOST:
+            return step.channel != "sms"
+        # Somebody else's open request is what "concurrent" means: nothing of it reaches this outbox.
+        return step.outcome not in (Outcome.LOST, Outcome.CONCURRENT)
+
+    def _message(self, step: Step, at: float) -> Message:
+        text = render(
+            step.channel,
+            brand=self.plan.brand,
+            code=self.code,
+            seconds=self.code_until - self.began,
+            amount=self.plan.amount,
+            app_hash=step.app_hash,
+        )
+        return Message(
+            to=step.to,
+            channel=step.channel,
+            text=text,
+            code=self.code,
+            request_id=self.id,
+            sent_at=moment(at),
+        )
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare two codes in constant time; any text may be given."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
