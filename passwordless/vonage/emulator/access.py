@@ -51,6 +51,10 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         return self._bearer(token.strip()) if scheme.lower() == "bearer" else None
 
+    def application(self, authorization: str) -> str:
+        """Return the id of the application that asks by Bearer; empty when nobody does, or not so."""
+        return "" if self.basic(authorization) else self.account(authorization) or ""
+
     def _bearer(self, token: str) -> str | None:
         claims = _claims(token)
         if claims is None or not self._signed(token) or not _current(claims):

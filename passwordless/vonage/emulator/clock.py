@@ -12,6 +12,11 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def stamp(at: datetime) -> str:
+    """Return an aware datetime in UTC as ISO 8601 with milliseconds and Z."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Clock:
     """Real time plus an offset, or a time that stands still until it is advanced.
 
@@ -25,8 +30,8 @@ class Clock:
 
     def now(self) -> float:
         """Return the Unix time in seconds, as this clock has it."""
-        with self._lock:
-            return (time.time() if self._fixed is None else self._fixed) + self._offset
+        # Without the lock: a fork may come while another thread reads the time.
+        return (time.time() if self._fixed is None else self._fixed) + self._offset
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward by that many seconds.

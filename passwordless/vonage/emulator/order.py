@@ -42,6 +42,7 @@ class Order:
     code: str
     skip_fraud_check: bool
     reuse_code: bool
+    client_ref: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ def _order(body: dict[str, Any]) -> Order:
         code=code,
         skip_fraud_check=body.get("fraud_check") is False,
         reuse_code=any(channel.get("reuse_code") is True for channel in body["workflow"]),
+        client_ref=body.get("client_ref", ""),
     )
 
 

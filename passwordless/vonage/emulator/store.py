@@ -12,7 +12,7 @@ from .clock import moment
 from .outbox import Message, Outbox
 from .outcomes import BLOCKED_NETWORK, Outcome, Reserved
 from .switches import Switches
-from .verification import Plan, Status, Verification
+from .verification import Plan, Status, Tell, Verification, keep_quiet
 
 RETENTION = 3600.0
 """Seconds for which a finished request is remembered."""
@@ -22,9 +22,16 @@ SWEEP_EVERY = 60.0
 class Store:
     """Requests by id, the open ones by number, and what was sent."""
 
-    def __init__(self, reserved: Iterable[str], switches: Switches, seed: int | str | None) -> None:
+    def __init__(
+        self,
+        reserved: Iterable[str],
+        switches: Switches,
+        seed: int | str | None,
+        tell: Tell = keep_quiet,
+    ) -> None:
         self.reserved = Reserved(reserved)
         self.switches = switches
+        self._tell = tell
         self._random = SystemRandom() if seed is None else random.Random(seed)  # noqa: S311 - repeatable is what a seed asks for
         self.clear()
 
@@ -53,7 +60,7 @@ class Store:
         """Begin a request."""
         self._sweep(now)
         verification = Verification(
-            request_id, plan, now, self.draw, self.outbox.add, self.switches.wrong_codes
+            request_id, plan, now, self.draw, self.outbox.add, self.switches.wrong_codes, self._tell
         )
         self._known[request_id] = self._running[request_id] = verification
         for step in plan.steps:
@@ -94,6 +101,11 @@ class Store:
             return False
         self._unblocked_until[network] = now + seconds
         return True
+
+    def settle(self, now: float) -> bool:
+        """Let happen what was due by then; return whether a request that sends webhooks is open."""
+        self._settle(now)
+        return any(verification.plan.webhooks for verification in self._running.values())
 
     def messages(self, now: float, to: str | None = None) -> list[Message]:
         """Return what has arrived by then, newest last."""

@@ -29,3 +29,23 @@ class Switches:
     """v2: the account may send `fraud_check: false` (HTTP 403 otherwise)."""
     network_unblock: bool = True
     """The account may unblock a network (HTTP 403 otherwise)."""
+    webhook_always: bool = False
+    """Webhooks also for requests by key and secret; Vonage sends them only for those by JWT."""
+    channel_events: bool = True
+    """A webhook at the end of every message or call too, as documented; silent_auth always has its own."""
+    webhook_lag: float = 0.1
+    """Seconds from what happened to its webhook, so that the answer to the call comes first."""
+    webhook_duplicates: bool = False
+    """Every webhook is sent twice, each time with a token of its own."""
+    webhook_reordering: bool = False
+    """Webhooks of one moment go out newest first: the summary before its events."""
+    webhook_unsigned: bool = False
+    """The first try of a webhook has no token; refused, it comes again with one."""
+    webhook_wrong_hash: bool = False
+    """The token vouches for another body."""
+    webhook_clock_ahead: float = 0
+    """Seconds by which the clock that dates the tokens is ahead (negative: behind)."""
+    webhook_price_as_number: bool = False
+    """The price of a summary as a JSON number instead of a string."""
+    webhook_action_as_list: bool = True
+    """`action` of silent_auth as a list with one object, as the specification has it, or as the object."""

@@ -162,7 +162,7 @@ class V1:
     def completed(self, verification: Verification) -> Answer:
         """Return the success of a check."""
         number = self.desk.store.switches.price_as_number
-        spent = MESSAGE_PRICE * len(verification.events)
+        spent = MESSAGE_PRICE * len(verification.stages)
         prices = {"price": PRICE, "estimated_price_messages_sent": spent}
         told = {name: float(price) if number else f"{price:.8f}" for name, price in prices.items()}
         return Answer(
@@ -214,7 +214,7 @@ class V1:
         verification = self._open_one()
         if verification is None:
             return says("6")
-        if len(verification.events) > 1:
+        if len(verification.stages) > 1:
             return says("19", TOO_LATE)
         if self.desk.now < verification.created + CANCEL_AFTER:
             return says("19", TOO_EARLY)

@@ -14,7 +14,7 @@ from .faults import Hung
 from .numbers import international
 from .order import Invalid, Order, Sender, read_order
 from .outcomes import Outcome
-from .verification import SILENT, Plan, Status, Step, Verdict, Verification
+from .verification import SILENT, Ending, Plan, Status, Step, Verdict, Verification
 
 API = "v2"
 HANG = 60.0
@@ -232,6 +232,8 @@ class V2:
         )
 
     def _plan(self, order: Order, steps: tuple[Step, ...]) -> Plan:
+        application = self.desk.access.application(self.desk.incoming.authorization)
+        heard = bool(application) or self.desk.store.switches.webhook_always
         return Plan(
             api=API,
             account=self._account or "",
@@ -240,13 +242,18 @@ class V2:
             code_length=order.code_length,
             fixed_code=order.code or self.desk.store.reserved.code(steps[0].to, order.code_length),
             one_code=self.desk.store.switches.reuse_code or order.reuse_code,
+            channel_timeout=order.channel_timeout,
+            client_ref=order.client_ref,
+            application=application,
+            base=self.desk.incoming.base,
+            # A reserved "concurrent" request is somebody else's: only that one hears of it.
+            webhooks=heard and steps[0].outcome is not Outcome.CONCURRENT,
         )
 
     def _accepted(self, verification: Verification) -> Answer:
         body = {"request_id": verification.id}
         if verification.open and verification.step.channel == SILENT:
-            path = f"/v2/verify/{verification.id}/silent-auth/redirect"
-            body["check_url"] = f"{self.desk.incoming.base}{path}"
+            body["check_url"] = verification.check_url
         return Answer(status=202, body=body)
 
     def _recognised(self, verification: Verification) -> Answer:
@@ -258,7 +265,8 @@ class V2:
 
     def _not_recognised(self, verification: Verification) -> Answer:
         landing = self._landing(verification.step, {"request_id": verification.id})
-        verification.end_step(self.desk.now)
+        failed = verification.step.to.endswith("99")
+        verification.end_step(self.desk.now, Ending.FAILED if failed else Ending.USER_REJECTED)
         return landing or forbidden()
 
     @staticmethod

@@ -31,6 +31,25 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class Ending(StrEnum):
+    """How a step or a request ended, in the words of the webhooks."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    BLOCKED = "blocked"
+    USER_REJECTED = "user_rejected"
+
+
+ENDINGS = {
+    Status.COMPLETED: Ending.COMPLETED,
+    Status.FAILED: Ending.FAILED,
+    Status.EXPIRED: Ending.EXPIRED,
+    Status.CANCELLED: Ending.CANCELLED,
+}
+
+
 class Verdict(StrEnum):
     """What a check comes to."""
 
@@ -67,6 +86,14 @@ class Plan:
     one_code: bool = False
     sender: str = ""
     amount: str = ""
+    channel_timeout: int = 0
+    """Seconds, as asked for."""
+    client_ref: str = ""
+    application: str = ""
+    """Id of the application whose JWT asked; empty for a key and secret."""
+    base: str = ""
+    """Scheme, host and port by which the caller reached the emulator."""
+    webhooks: bool = False
 
     @property
     def number(self) -> str:
@@ -84,6 +111,24 @@ class Guess:
 
 
 @dataclass
+class Stage:
+    """One step as it ran."""
+
+    channel: str
+    began: float
+    ended: float | None = None
+    ending: Ending | None = None
+
+
+Tell = Callable[["Verification", Stage | None], None]
+"""Hears of a stage that began or ended, and with None that the request is over."""
+
+
+def keep_quiet(verification: Verification, stage: Stage | None) -> None:
+    """Tell nobody."""
+
+
+@dataclass
 class Verification:
     """One request and all that happened to it. Times are Unix seconds by the emulator's clock."""
 
@@ -93,6 +138,7 @@ class Verification:
     draw: Callable[[int], str]
     post: Callable[[Message], None]
     wrong_limit: int
+    tell: Tell = keep_quiet
     position: int = -1
     began: float = 0.0
     code: str = ""
@@ -101,8 +147,9 @@ class Verification:
     wrong: int = 0
     status: Status = Status.OPEN
     ended: float | None = None
+    ending: Ending | None = None
     guesses: list[Guess] = field(default_factory=list)
-    events: list[tuple[float, str]] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -115,6 +162,11 @@ class Verification:
         return self.plan.steps[self.position]
 
     @property
+    def check_url(self) -> str:
+        """Where the phone goes for silent authentication."""
+        return f"{self.plan.base}/v2/verify/{self.id}/silent-auth/redirect"
+
+    @property
     def has_next(self) -> bool:
         """Whether another step can begin."""
         return self.position + 1 < len(self.plan.steps)
@@ -124,22 +176,30 @@ class Verification:
         while self.open and (due := self.began + self.step.seconds) <= now:
             self.move(due)
 
-    def move(self, at: float) -> None:
-        """Begin the next step at that time, or end as expired when there is none."""
+    def move(self, at: float, ending: Ending = Ending.EXPIRED) -> None:
+        """Begin the next step at that time, or end as expired when there is none.
+
+        `ending` is what became of the step before.
+        """
         if not self.has_next:
             return self.finish(Status.EXPIRED, at)
+        self._close(at, ending)
         self.position, self.began = self.position + 1, at
-        self.events.append((at, self.step.channel))
         self._renew(at)
+        self.stages.append(Stage(self.step.channel, at))
+        self.tell(self, self.stages[-1])
         return self._carry_out(at)
 
-    def end_step(self, at: float) -> None:
+    def end_step(self, at: float, ending: Ending = Ending.FAILED) -> None:
         """Go on after a step that failed; without a next one the request has failed."""
-        self.move(at) if self.has_next else self.finish(Status.FAILED, at)
+        self.move(at, ending) if self.has_next else self.finish(Status.FAILED, at, ending)
 
-    def finish(self, status: Status, at: float) -> None:
-        """End the request."""
+    def finish(self, status: Status, at: float, ending: Ending | None = None) -> None:
+        """End the request; `ending` where the status alone does not tell how."""
         self.status, self.ended = status, at
+        self.ending = ending or ENDINGS[status]
+        self._close(at, self.ending)
+        self.tell(self, None)
 
     def guess(self, code: str, now: float) -> Verdict:
         """Judge a code; the right one and the last wrong one end the request."""
@@ -161,8 +221,16 @@ class Verification:
         self.wrong += 1
         if self.wrong < self.wrong_limit:
             return Verdict.WRONG
-        self.finish(Status.FAILED, now)
+        self.finish(Status.FAILED, now, Ending.USER_REJECTED)
         return Verdict.LAST_WRONG
+
+    def _close(self, at: float, ending: Ending) -> None:
+        if not self.stages:
+            return
+        stage = self.stages[-1]
+        undelivered = ending is Ending.EXPIRED and not self._delivers(self.step)
+        stage.ended, stage.ending = at, Ending.FAILED if undelivered else ending
+        self.tell(self, stage)
 
     def _renew(self, at: float) -> None:
         plan = self.plan
@@ -179,7 +247,7 @@ class Verification:
     def _carry_out(self, at: float) -> None:
         step = self.step
         if step.outcome is Outcome.BLOCKED and step.channel in NETWORK_CHANNELS:
-            return self.finish(Status.FAILED, at)
+            return self.finish(Status.FAILED, at, Ending.BLOCKED)
         if step.channel == SILENT:
             return self.end_step(at) if step.outcome is Outcome.LOST else None
         if self._delivers(step):
