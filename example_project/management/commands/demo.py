@@ -18,6 +18,7 @@ from example_project import phone
 
 HOST = "127.0.0.1"  # this machine only: the virtual phone shows every code
 ADMIN = "admin"
+LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 PORT_TAKEN = {
     errno.EADDRINUSE: "Port {port} is taken: choose another, for example --port {other}.",
@@ -79,8 +80,8 @@ def port_number(text: str) -> int:
 
 def renewed_password() -> str:
     """Give the administrator a new random password, and return it."""
-    password = secrets.token_urlsafe(12)
-    # 96 random bits need no stretching, which costs a second here; logging in brings it to Django's strength.
+    password = "".join(secrets.choice(LEGIBLE) for _ in range(14))
+    # 70 random bits need no stretching, which costs a second here; logging in brings it to Django's strength.
     hasher = PBKDF2PasswordHasher()
     rights = {"is_staff": True, "is_superuser": True, "is_active": True}
     hashed = hasher.encode(password, hasher.salt(), iterations=1000)
