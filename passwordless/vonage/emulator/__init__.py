@@ -1,9 +1,10 @@
-"""A Verify server that runs anywhere: v1 and v2 as a WSGI application with an outbox and a clock.
+"""A Verify server that runs anywhere: v1 and v2 as a WSGI application with an outbox, a clock and webhooks.
 
 Nothing of it needs Django, and any Vonage SDK can be pointed at the stand-alone form.
 """
 
 from .clock import Clock
+from .courier import Delivery
 from .faults import Dropped, Fault, Hung
 from .journal import Call
 from .outbox import Message
@@ -14,6 +15,7 @@ from .switches import Switches
 __all__ = [
     "Call",
     "Clock",
+    "Delivery",
     "Dropped",
     "Emulator",
     "Fault",

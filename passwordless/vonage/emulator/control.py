@@ -1,16 +1,16 @@
-"""The stand-alone emulator's own addresses, `/_emulator/...`: outbox, clock, faults and journal by HTTP."""
+"""The stand-alone emulator's own addresses, `/_emulator/...`: messages, clock, faults, journal, webhooks."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from .answers import Answer, not_allowed, not_found, problem
+from .clock import stamp
 from .incoming import Incoming, Refused, read
 from .journal import Call
 from .numbers import international
@@ -50,7 +50,7 @@ class Control:
             return self._route(read(environ))
         except Refused as refused:
             return problem(refused.status, REFUSALS[refused.status])
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             return problem(400, "Bad Request", str(error))
 
     def _route(self, incoming: Incoming) -> Answer:
@@ -66,6 +66,7 @@ class Control:
             "clock": {"GET": self._time, "POST": self._advance},
             "faults": {"POST": self._add_fault, "DELETE": self._clear_faults},
             "journal": {"GET": self._journal},
+            "webhook": {"POST": self._send_webhook},
         }
 
     def _messages(self, incoming: Incoming) -> Answer:
@@ -101,6 +102,13 @@ class Control:
 
     def _journal(self, incoming: Incoming) -> Answer:
         return _listed(map(_call, self.emulator.journal))
+
+    def _send_webhook(self, incoming: Incoming) -> Answer:
+        given = _object(incoming, {"event", "flaw", "claims"})
+        event, claims, flaw = given.get("event"), given.get("claims", {}), given.get("flaw", "none")
+        if not isinstance(event, dict) or not isinstance(claims, dict):
+            raise ValueError("event and claims must be JSON objects")
+        return Answer(body={"statuses": self.emulator.send_webhook(event, flaw, claims)})
 
 
 def _from_here(environ: WSGIEnvironment) -> bool:
@@ -139,10 +147,6 @@ def _listed(items: Iterable[Mapping[str, object]]) -> Answer:
     return Answer(raw=json.dumps(list(items)).encode())
 
 
-def _stamp(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _message(message: Message) -> dict[str, object]:
     return {
         "to": message.to,
@@ -150,7 +154,7 @@ def _message(message: Message) -> dict[str, object]:
         "text": message.text,
         "code": message.code,
         "request_id": message.request_id,
-        "sent_at": _stamp(message.sent_at),
+        "sent_at": stamp(message.sent_at),
     }
 
 
@@ -159,6 +163,6 @@ def _call(call: Call) -> dict[str, object]:
         "method": call.method,
         "path": call.path,
         "verb": call.verb,
-        "at": _stamp(call.at),
+        "at": stamp(call.at),
         "api": call.api,
     }

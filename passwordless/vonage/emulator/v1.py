@@ -359,7 +359,7 @@ def _date(seconds: float | None) -> str:
 
 
 def _described(verification: Verification) -> dict[str, object]:
-    plan, events = verification.plan, verification.events
+    plan, stages = verification.plan, verification.stages
     won = verification.status is Status.COMPLETED
     return {
         "request_id": verification.id,
@@ -368,14 +368,14 @@ def _described(verification: Verification) -> dict[str, object]:
         "sender_id": plan.sender,
         "date_submitted": _date(verification.created),
         "date_finalized": _date(verification.ended),
-        "first_event_date": _date(events[0][0]),
-        "last_event_date": _date(events[-1][0]),
+        "first_event_date": _date(stages[0].began),
+        "last_event_date": _date(stages[-1].began),
         "price": f"{PRICE:.8f}" if won else "0",
         "currency": CURRENCY,
-        "estimated_price_messages_sent": f"{MESSAGE_PRICE * len(events):.8f}",
+        "estimated_price_messages_sent": f"{MESSAGE_PRICE * len(stages):.8f}",
         "status": str(verification.status),
         "checks": [_check(guess.at, guess.code, guess.right) for guess in verification.guesses],
-        "events": [_event(verification.id, i, channel) for i, (_, channel) in enumerate(events)],
+        "events": [_event(verification.id, i, stage.channel) for i, stage in enumerate(stages)],
     }
 
 
