@@ -14,9 +14,10 @@ DEFAULTS: dict[str, Any] = {
     "API_SECRET": "",  # account secret
     "APPLICATION_ID": "",  # with PRIVATE_KEY: signs each call of Verify v2 with a JWT
     "PRIVATE_KEY": "",  # PEM text (literal \n accepted) or the path of a PEM file
-    "SIGNATURE_SECRET": "",  # verifies that a webhook is Vonage's
+    "SIGNATURE_SECRET": "",  # verifies that a webhook is Vonage's; a list while it is being changed
     "API_HOST": "api.nexmo.com",  # host[:port], https; http:// only for a loopback host
     "VERIFY_VERSION": 2,  # 2, or 1 for the legacy API
+    "EMULATOR_WEBHOOK_URL": "",  # where the emulator in process sends its webhooks
     "EMULATOR": None,  # True: answer in process; None: only with DEBUG on and no credentials
     "MAX_CALLS": 8,  # calls to Vonage at once per process; half the threads is the advice
     "CONNECT_TIMEOUT": 2.0,  # seconds
@@ -37,16 +38,22 @@ DEFAULTS: dict[str, Any] = {
     "NUMBER_TYPES": ["mobile", "fixed_line_or_mobile"],  # also: fixed_line, voip
     "RESERVED_NUMBERS": [],  # test numbers of the emulator, beside +1 212 555 0100 to 0199
     # The attempt.
-    "ATTEMPT_LIFETIME": 300,  # seconds; NIST SP 800-63B-4, 3.1.3.2: 600 at most
+    "ATTEMPT_LIFETIME": 300,  # seconds, shared out to the CHANNELS; NIST SP 800-63B-4, 3.1.3.2: 600 at most
     "MAX_GUESSES": 3,  # Vonage ends a request at the third wrong code
     "RESEND_WAITS": [30, 60, 120, 300],  # seconds before each further message to a number
     "LIMITS": {},  # see limits.DEFAULTS; per limit "5/h, 10/d", None switches one off
+    "LIMITS_STORAGE": "",  # redis://...: counts of addresses, sessions, blocks and the site live there
+    "LIMITS_ENFORCE": True,  # False only records what LIMITS would refuse
+    "HARD_STOP": 50,  # failed checks in a row that lock a number (NIST SP 800-63B-4, 3.2.2: 100 at most)
+    "PUMPING_GUARD": "record",  # or enforce: close blocks of numbers from which no code comes back; None: off
     "TRUSTED_PROXY_COUNT": 0,  # proxies in front that append to X-Forwarded-For
     # Users.
     "SIGNUP": True,  # a number without a user gets one at its first verified login
     "ALLOW_STAFF": False,  # staff and superusers may log in by phone
     # Data life.
-    "RETENTION_DAYS": 180,  # passwordless_prune deletes attempts older than this
+    "NUMBER_DAYS": 30,  # after these, an attempt keeps an HMAC of its number and the country
+    "VISITOR_DAYS": 30,  # after these, address and user agent are forgotten
+    "RETENTION_DAYS": 180,  # after these, passwordless_prune deletes the attempt
 }
 
 

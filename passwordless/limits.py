@@ -1,20 +1,22 @@
-"""How often: what is counted, how many are allowed, and the one statement that counts them all."""
+"""How often: what is counted, how many are allowed, and who is told that it was too often."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from django.db import connections, router
+from django.conf import settings as django_settings
 from django.utils.crypto import salted_hmac
 
+from . import tally
 from .conf import settings
 from .models import Counter
 from .outcomes import Visitor
 from .states import Reason
+from .tally import Bucket, Counted
 
 DEFAULTS: dict[str, str | None] = {
     "sends_per_number": "5/h, 10/d",
@@ -23,6 +25,10 @@ DEFAULTS: dict[str, str | None] = {
     "calls_per_number": "2/d",
     "fails_per_number": "10/h, 20/d",
     "fails_per_ip": "30/10min, 100/d",
+    "sends_per_block_1000": "5/10min",
+    "sends_per_block_10000": "20/h",
+    "sends_per_country": "100/h",
+    "sends_per_site": "300/h, 2000/d",
 }
 REASONS: dict[str, Reason] = {
     "sends_per_number": Reason.LIMIT_NUMBER,
@@ -31,20 +37,18 @@ REASONS: dict[str, Reason] = {
     "calls_per_number": Reason.LIMIT_CALLS,
     "fails_per_number": Reason.LIMIT_FAILS,
     "fails_per_ip": Reason.LIMIT_FAILS_IP,
+    "sends_per_block_1000": Reason.LIMIT_BLOCK,
+    "sends_per_block_10000": Reason.LIMIT_BLOCK,
+    "sends_per_country": Reason.LIMIT_COUNTRY,
+    "sends_per_site": Reason.LIMIT_SITE,
 }
+# What belongs to one number is exact whatever happens to a cache.
+EXACT = frozenset({"sends_per_number", "calls_per_number", "fails_per_number"})
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-RATE = re.compile(r"\s*([0-9]+)\s*/\s*([0-9]*)\s*(s|min|h|d)\s*\Z")
+RATE = re.compile(r"\s*([0-9]{1,9})\s*/\s*([1-9][0-9]{0,5}|)\s*(s|min|h|d)\s*\Z")
 UNLIMITED = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """At most `limit` in `window` seconds, counted from the first."""
-
-    key: str
-    limit: int
-    window: float
-    reason: Reason
+FOREVER = 100 * 365 * 86400.0
+"""Seconds."""
 
 
 class Limited(Exception):
@@ -54,37 +58,59 @@ class Limited(Exception):
         super().__init__(bucket.reason)
         self.reason = bucket.reason
         self.bucket = bucket
-        self.retry_at = datetime.fromtimestamp(ends_at, UTC)
+        self.ends_at = ends_at
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """Return when the window ends; None for what only a success or a person of the staff can open."""
+        return datetime.fromtimestamp(self.ends_at, UTC) if self.bucket.window < FOREVER else None
 
     @property
     def tag(self) -> str:
         """Return what all refusals by this bucket in this window have in common."""
-        return f"{self.bucket.key}:{int(self.retry_at.timestamp())}"
+        return f"{self.bucket.key}:{int(self.ends_at)}"
 
 
-def parse(rates: str | None) -> list[tuple[int, float]]:
+@lru_cache(maxsize=256)
+def parse(rates: str | None) -> tuple[tuple[int, float], ...]:
     """Return (count, seconds) of each part of "5/h, 10/d"; nothing for None. Raises ValueError."""
-    return [_rate(part) for part in rates.split(",")] if rates is not None else []
+    return tuple(_rate(part) for part in rates.split(",")) if rates is not None else ()
 
 
 def buckets(name: str, subject: str) -> list[Bucket]:
-    """Return the buckets of one limit for one subject (a number, an address, a session)."""
+    """Return the buckets of one limit for one subject (a number, an address, a session, a country)."""
     rates = {**DEFAULTS, **settings.LIMITS}[name]
     return [
-        Bucket(_key(f"{name}/{window:g}", subject), limit, window, REASONS[name])
+        bucket(f"{name}/{window:g}", subject, limit, window, REASONS[name], coarse=name not in EXACT)
         for limit, window in parse(rates)
     ]
 
 
 def sends(number: str, visitor: Visitor) -> list[Bucket]:
-    """Return what a message to `number` (E.164) is charged to."""
-    return [*joins(visitor), *buckets("sends_per_number", number), *_waits(number)]
+    """Return what a message to `number` (E.164) is charged to, as far as it concerns number and visitor."""
+    subject = owner(number, visitor)
+    return [*joins(visitor), *buckets("sends_per_number", subject), *_waits(subject)]
 
 
 def joins(visitor: Visitor) -> list[Bucket]:
     """Return what asking costs when no message is sent: nothing that belongs to the owner of the number."""
     named = buckets("sends_per_session", visitor.session) if visitor.session else []
     return [*buckets("sends_per_ip", network(visitor.ip)), *named]
+
+
+def wide(number: str, country: str) -> list[Bucket]:
+    """Return what a message to `number` (E.164) is charged to once all narrow buckets have granted it."""
+    return [*blocks(number), *larger(country)]
+
+
+def blocks(number: str) -> list[Bucket]:
+    """Return the counts of the numbers around `number` (E.164)."""
+    return [*buckets("sends_per_block_1000", number[:-3]), *buckets("sends_per_block_10000", number[:-4])]
+
+
+def larger(country: str) -> list[Bucket]:
+    """Return the counts of a country and of the whole site."""
+    return [*buckets("sends_per_country", country or "nowhere"), *buckets("sends_per_site", "site")]
 
 
 def calls(number: str) -> list[Bucket]:
@@ -94,7 +120,23 @@ def calls(number: str) -> list[Bucket]:
 
 def fails(number: str, visitor: Visitor) -> list[Bucket]:
     """Return what a check is charged to until it proves right."""
-    return [*buckets("fails_per_number", number), *buckets("fails_per_ip", network(visitor.ip))]
+    subject = owner(number, visitor)
+    return [*buckets("fails_per_number", subject), hard_stop(subject), *fails_of_address(visitor)]
+
+
+def fails_of_address(visitor: Visitor) -> list[Bucket]:
+    """Return what a failed check costs the address it came from."""
+    return buckets("fails_per_ip", network(visitor.ip))
+
+
+def hard_stop(subject: str) -> Bucket:
+    """Return the count of consecutive failures (NIST SP 800-63B-4, 3.2.2), which no new code resets."""
+    return bucket("hard_stop", subject, settings.HARD_STOP, FOREVER, Reason.LOCKED, firm=True)
+
+
+def owner(number: str, visitor: Visitor) -> str:
+    """Return whose budget a number's is: a browser that logged in before has one of its own."""
+    return f"{number} {visitor.device}" if visitor.device else number
 
 
 def network(ip: str | None) -> str:
@@ -103,42 +145,65 @@ def network(ip: str | None) -> str:
         return "unknown"
     address = ip_address(ip)
     if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
         return str(IPv6Address(int(address) >> 64 << 64))
     return str(address)
 
 
-def charge(wanted: Iterable[Bucket], now: datetime) -> None:
+def charge(wanted: Iterable[Bucket], now: datetime) -> list[Reason]:
+    """Count one in each bucket, or raise Limited; return what is over where limits are only recorded."""
+    return count(wanted, now)[1]
+
+
+def count(wanted: Iterable[Bucket], now: datetime) -> tuple[Counted, list[Reason]]:
     """Count one in each bucket, or raise Limited for the one that stays full longest.
 
-    Must run inside a transaction that the exception leaves: a refused request spends nothing. Rows are
-    taken in the order of their keys, so that two requests never wait for each other.
+    Must run inside a transaction that the exception leaves: a refused request spends nothing. Where limits
+    are only recorded, what would have been refused is returned beside the counts.
     """
-    chosen = sorted({bucket.key: bucket for bucket in wanted}.values(), key=lambda bucket: bucket.key)
+    chosen = list({bucket.key: bucket for bucket in wanted}.values())
     if not chosen:
-        return
-    counted = _count(chosen, now.timestamp())
-    full = [(counted[bucket.key][1], bucket) for bucket in chosen if counted[bucket.key][0] > bucket.limit]
-    if full:
-        ends_at, bucket = max(full, key=lambda pair: pair[0])
-        raise Limited(bucket, ends_at)
+        return {}, []
+    counted = tally.count(chosen, now.timestamp())
+    full = [bucket for bucket in chosen if counted[bucket.key][0] > bucket.limit]
+    strict = [bucket for bucket in full if bucket.firm or settings.LIMITS_ENFORCE]
+    if strict:
+        tally.give_back_stored(chosen)
+        bucket = max(strict, key=lambda one: counted[one.key][1])
+        raise Limited(bucket, counted[bucket.key][1])
     _stretch(chosen, counted, now.timestamp())
+    return counted, [bucket.reason for bucket in full]
 
 
-def give_back(taken: Iterable[Bucket], now: datetime) -> None:
-    """Take one back from each bucket whose window still runs."""
-    chosen = sorted({bucket.key: bucket for bucket in taken}.values(), key=lambda bucket: bucket.key)
-    if chosen:
-        _count(chosen, now.timestamp(), change=-1)
+def demand(wanted: Iterable[Bucket], now: datetime) -> None:
+    """Raise Limited if a charge would, but count nothing: for requests that only look like a message."""
+    chosen = list(wanted)
+    counted = tally.count(chosen, now.timestamp(), change=0) if chosen else {}
+    running = [bucket for bucket in chosen if counted[bucket.key][1] > now.timestamp()]
+    strict = [bucket for bucket in running if bucket.firm or settings.LIMITS_ENFORCE]
+    full = [bucket for bucket in strict if counted[bucket.key][0] >= bucket.limit]
+    if full:
+        bucket = max(full, key=lambda one: counted[one.key][1])
+        raise Limited(bucket, counted[bucket.key][1])
 
 
-def wait(number: str, now: datetime) -> datetime | None:
+def give_back(taken: Iterable[Bucket], now: datetime, clear: Iterable[Bucket] = ()) -> None:
+    """Take one back from each bucket whose window still runs, and empty those of `clear`."""
+    chosen = list({bucket.key: bucket for bucket in taken}.values())
+    emptied = list(clear)
+    if chosen or emptied:
+        tally.count(chosen, now.timestamp(), change=-1, clear=emptied)
+
+
+def wait(number: str, visitor: Visitor, now: datetime) -> datetime | None:
     """Return until when no further message to `number` (E.164) is sent, or None if one may be sent now."""
-    gate = _gate(number)
-    ends_at = (
-        Counter.objects.filter(key=gate.key, ends_at__gt=now.timestamp())
-        .values_list("ends_at", flat=True)
-        .first()
-    )
+    if not settings.RESEND_WAITS:
+        return None
+    gate = _gate(owner(number, visitor))
+    keys = [gate.key, *gate.former]
+    running = Counter.objects.filter(key__in=keys, used__gt=0, ends_at__gt=now.timestamp())
+    ends_at = running.order_by("-ends_at").values_list("ends_at", flat=True).first()
     return datetime.fromtimestamp(ends_at, UTC) if ends_at else None
 
 
@@ -150,65 +215,32 @@ def _rate(part: str) -> tuple[int, float]:
     return int(count), int(times or 1) * UNITS[unit]
 
 
-def _key(name: str, subject: str) -> str:
-    return salted_hmac(f"passwordless.limits.{name}", subject, algorithm="sha256").hexdigest()
+def bucket(name: str, subject: str, limit: int, window: float, reason: Reason, **nature: bool) -> Bucket:
+    key, *former = (
+        salted_hmac(f"passwordless.limits.{name}", subject, secret=secret, algorithm="sha256").hexdigest()
+        for secret in [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+    )
+    return Bucket(key, limit, window, reason, former=tuple(former), **nature)
 
 
-def _gate(number: str) -> Bucket:
-    return Bucket(_key("gate", number), 1, settings.RESEND_WAITS[0], Reason.WAIT)
+def _gate(subject: str) -> Bucket:
+    return bucket("gate", subject, 1, settings.RESEND_WAITS[0], Reason.WAIT, firm=True)
 
 
-def _level(number: str) -> Bucket:
-    return Bucket(_key("level", number), UNLIMITED, 3600, Reason.WAIT)
-
-
-def _waits(number: str) -> list[Bucket]:
+def _waits(subject: str) -> list[Bucket]:
     """One message, then a growing wait: the gate holds it, the level how often it was passed in the hour."""
-    return [_gate(number), _level(number)] if settings.RESEND_WAITS else []
+    if not settings.RESEND_WAITS:
+        return []
+    level = bucket("level", subject, UNLIMITED, 3600, Reason.WAIT)
+    return [_gate(subject), level]
 
 
-def _stretch(chosen: Sequence[Bucket], counted: dict[str, tuple[int, float]], now: float) -> None:
+def _stretch(chosen: list[Bucket], counted: Counted, now: float) -> None:
     """Make the gate's window as long as the level demands; the first wait is what the gate was made with."""
-    levels = [counted[bucket.key][0] for bucket in chosen if bucket.limit == UNLIMITED]
-    gates = [bucket.key for bucket in chosen if bucket.reason is Reason.WAIT and bucket.limit == 1]
+    waiting = [bucket for bucket in chosen if bucket.reason is Reason.WAIT]
+    levels = [counted[bucket.key][0] for bucket in waiting if bucket.limit == UNLIMITED]
+    gates = [bucket.key for bucket in waiting if bucket.firm]
     if levels and levels[0] > 1:
         waits = settings.RESEND_WAITS
         ends_at = now + waits[min(levels[0], len(waits)) - 1]
         Counter.objects.filter(key__in=gates).update(ends_at=ends_at)
-
-
-def _count(chosen: Sequence[Bucket], now: float, change: int = 1) -> dict[str, tuple[int, float]]:
-    """Change each bucket by one and return what it holds now, with the end of its window."""
-    connection = connections[router.db_for_write(Counter)]
-    if connection.vendor not in ("sqlite", "postgresql"):
-        return _count_by_rows(chosen, now, change)
-    table = connection.ops.quote_name(Counter._meta.db_table)
-    rows = ", ".join(["(%s, %s, %s)"] * len(chosen))
-    first = max(change, 0)
-    # The only pieces put into the text are our own table's name and a fixed pattern.
-    statement = (
-        f"INSERT INTO {table} (key, used, ends_at) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
-        f"used = CASE WHEN {table}.ends_at <= %s THEN excluded.used "
-        f"WHEN {table}.used + %s < 0 THEN 0 ELSE {table}.used + %s END, "
-        f"ends_at = CASE WHEN {table}.ends_at <= %s THEN excluded.ends_at ELSE {table}.ends_at END "
-        "RETURNING key, used, ends_at"
-    )
-    values = [value for bucket in chosen for value in (bucket.key, first, now + bucket.window)]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, now, change, change, now])
-        return {key: (used, ends_at) for key, used, ends_at in cursor.fetchall()}
-
-
-def _count_by_rows(chosen: Sequence[Bucket], now: float, change: int) -> dict[str, tuple[int, float]]:
-    """Count on databases without an upsert that answers: one locked row after the other."""
-    counted = {}
-    for bucket in chosen:
-        fresh = {"used": 0, "ends_at": now + bucket.window}
-        Counter.objects.get_or_create(key=bucket.key, defaults=fresh)
-        row = Counter.objects.select_for_update().get(key=bucket.key)
-        if row.ends_at <= now:
-            row.used, row.ends_at = 0, now + bucket.window
-        row.used = max(row.used + change, 0)
-        row.save(update_fields=["used", "ends_at"])
-        counted[bucket.key] = (row.used, row.ends_at)
-    return counted

@@ -16,6 +16,10 @@ class Visitor:
     ip: str | None = None
     agent: str = ""
     session: str = ""
+    cookie: str = field(default="", repr=False)
+    """The device cookie as the browser sent it, unverified."""
+    device: str = ""
+    """The id of a browser that logged in with this very number before, once that is verified."""
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Outcome:
     handle: Handle | None = None
     user: Any = None
     guesses_left: int | None = None
+    number: str = field(default="", repr=False)
+    """The number (E.164) that a right code proved."""
     reference: str = field(default="", repr=False)
 
     @property

@@ -91,6 +91,13 @@ class Reason(TextChoices):
     LIMIT_IP = "limit_ip", _("Limit: sends from this address")
     LIMIT_FAILS = "limit_fails", _("Limit: failed checks of this number")
     LIMIT_FAILS_IP = "limit_fails_ip", _("Limit: failed checks from this address")
+    LIMIT_BLOCK = "limit_block", _("Limit: sends to this block of numbers")
+    LIMIT_COUNTRY = "limit_country", _("Limit: sends to this country")
+    LIMIT_SITE = "limit_site", _("Limit: sends of this site")
+    LOCKED = "locked", _("Too many failed checks without a success")
+    BLOCK_CLOSED = "block_closed", _("No code of this block of numbers comes back")
+    CIRCUIT_OPEN = "circuit_open", _("Not asked: Vonage is failing")
+    CROWDED = "crowded", _("Not asked: too many calls to Vonage at once")
     UNKNOWN_NUMBER = "unknown_number", _("No user has this number")
     INACTIVE_USER = "inactive_user", _("The user is not active")
     STAFF_USER = "staff_user", _("Staff do not log in by phone here")
@@ -134,6 +141,11 @@ PUBLIC: dict[Reason, Public] = {
     Reason.LIMIT_IP: Public.WAIT,
     Reason.LIMIT_FAILS: Public.WAIT,
     Reason.LIMIT_FAILS_IP: Public.WAIT,
+    Reason.LIMIT_BLOCK: Public.WAIT,
+    Reason.LIMIT_COUNTRY: Public.WAIT,
+    Reason.LIMIT_SITE: Public.WAIT,
+    Reason.LOCKED: Public.WAIT,
+    Reason.BLOCK_CLOSED: Public.WAIT,
     Reason.BUSY: Public.BUSY,
     Reason.SENDING: Public.BUSY,
     Reason.NO_CODE_STEP: Public.BUSY,
@@ -148,6 +160,8 @@ PUBLIC: dict[Reason, Public] = {
     Reason.NO_CREDIT: Public.UNAVAILABLE,
     Reason.PROVIDER_ERROR: Public.UNAVAILABLE,
     Reason.UNAVAILABLE: Public.UNAVAILABLE,
+    Reason.CIRCUIT_OPEN: Public.UNAVAILABLE,
+    Reason.CROWDED: Public.UNAVAILABLE,
 }
 
 
@@ -167,5 +181,12 @@ class EventKind(TextChoices):
     ENDED = "ended", _("Ended")
     CANCELLED = "cancelled", _("Cancelled")
     REPLAYED = "replayed", _("A used code was typed again")
+    REPORTED = "reported", _("Vonage reported")
+    NOTED = "noted", _("Over a limit, which is only recorded")
+    HIDDEN = "hidden", _("Went on as if sent, since sign-up is closed")
+    PUMPING = "pumping", _("A block of numbers looks like pumping")
+    CONVERSION = "conversion", _("Few codes come back from a country")
+    UNLOCKED = "unlocked", _("Unlocked")
+    ERASED = "erased", _("Erased")
     LINKED = "linked", _("Number linked to a user")
     UNLINKED = "unlinked", _("Number unlinked from a user")

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from django.http import HttpRequest
 
+from . import devices
 from .conf import settings
 from .outcomes import Visitor
 
@@ -15,7 +16,8 @@ def visitor(request: HttpRequest | None, session: str = "") -> Visitor:
     """Return who asks; without a request, nobody in particular."""
     if request is None:
         return Visitor(session=session)
-    return Visitor(ip=_address(request), agent=_agent(request), session=session)
+    cookie = request.COOKIES.get(devices.COOKIE, "")
+    return Visitor(ip=_address(request), agent=_agent(request), session=session, cookie=cookie)
 
 
 def _address(request: HttpRequest) -> str | None:
@@ -25,12 +27,16 @@ def _address(request: HttpRequest) -> str | None:
     from the right, and with fewer parts than proxies none is.
     """
     count = settings.TRUSTED_PROXY_COUNT
-    parts = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if count else []
+    header = request.META.get("HTTP_X_FORWARDED_FOR", "") if count else ""
+    parts = header.split(",") if header else []
     found = parts[-count] if count and len(parts) >= count else request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ip_address(found.strip()))
+        # Without the zone, which databases refuse.
+        address = ip_address(found.strip().partition("%")[0])
     except ValueError:
         return None
+    # A dual-stack socket shows each IPv4 peer as ::ffff:a.b.c.d; as one /64 they would share one bucket.
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _agent(request: HttpRequest) -> str:

@@ -1,7 +1,16 @@
 """Rows: attempts and their events, numbers and their users, counters."""
 
-from .attempts import AttemptEvent, VerificationAttempt
+from .attempts import AttemptEvent, AttemptQuerySet, VerificationAttempt, tags
 from .counters import Counter
 from .numbers import PhoneNumber
+from .receipts import Receipt
 
-__all__ = ["AttemptEvent", "Counter", "PhoneNumber", "VerificationAttempt"]
+__all__ = [
+    "AttemptEvent",
+    "AttemptQuerySet",
+    "Counter",
+    "PhoneNumber",
+    "Receipt",
+    "VerificationAttempt",
+    "tags",
+]

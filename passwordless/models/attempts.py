@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models, router, transaction
-from django.db.models import F, Q
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from .. import phones, signals
+from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 
 
@@ -21,24 +23,76 @@ def new_key() -> str:
     return secrets.token_urlsafe(12)
 
 
+def patience() -> timedelta:
+    """Return after how long a checker that has not come back is taken for dead."""
+    return timedelta(seconds=conf.settings.CHECK_TIMEOUT + 10)
+
+
+def tags(number: str) -> list[str]:
+    """Return what a forgotten number (E.164) is found by: an HMAC under the newest key first."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [
+        salted_hmac("passwordless.number", number, secret=key, algorithm="sha256").hexdigest() for key in keys
+    ]
+
+
 class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
     """Questions about attempts, by name."""
+
+    def by_key(self, key: str) -> VerificationAttempt | None:
+        """Return the one that a handle or a reference names, or None."""
+        try:
+            return self.get(key=key)
+        except VerificationAttempt.DoesNotExist:
+            return None
 
     def live(self, now: datetime) -> AttemptQuerySet:
         """Return those that may still come to something."""
         return self.filter(status__in=LIVE, expires_at__gt=now)
 
     def overdue(self, now: datetime) -> AttemptQuerySet:
-        """Return those whose time has passed but whose row has not been moved yet."""
-        return self.filter(status__in=LIVE, expires_at__lte=now)
+        """Return those whose time has passed but whose row has not been moved yet.
+
+        One that is being checked right now is its checker's: the code came in time.
+        """
+        late = self.filter(status__in=LIVE, expires_at__lte=now)
+        return late.exclude(status=Status.CHECKING, claimed_at__gte=now - patience())
+
+    def standing(self, status: Status, now: datetime) -> AttemptQuerySet:
+        """Return those that are in `status` at `now`, as `VerificationAttempt.state` tells it."""
+        late = VerificationAttempt.objects.overdue(now).values("pk")
+        if status is Status.EXPIRED:
+            return self.filter(Q(status=status) | Q(pk__in=late))
+        return (
+            self.filter(status=status).exclude(pk__in=late) if status in LIVE else self.filter(status=status)
+        )
+
+    def doomed(self, now: datetime, moment: datetime) -> AttemptQuerySet:
+        """Return those from before `moment` that a prune at `now` deletes, moved and closed first or not."""
+        closed = Q(live_number__isnull=True) | Q(open_until__lte=now)
+        return self.filter(closed, created_at__lt=moment).exclude(status__in=LIVE, expires_at__gt=now)
+
+    def refuse(self, attempt: VerificationAttempt, reason: Reason, tag: str, now: datetime) -> None:
+        """Write `attempt` as refused, unless the same limit has a row in this window."""
+        attempt.status, attempt.reason, attempt.refusal = Status.REFUSED, reason, tag
+        attempt.ended_at, attempt.live_number = now, None
+        self.bulk_create([attempt], ignore_conflicts=True)
 
     def closable(self, now: datetime) -> AttemptQuerySet:
         """Return ended ones that still hold their number although the request is over at Vonage."""
-        return self.exclude(status__in=LIVE).filter(live_number__isnull=False, open_until__lte=now)
+        return self.ended().filter(live_number__isnull=False, open_until__lte=now)
+
+    def ended(self) -> AttemptQuerySet:
+        """Return those that can move no more."""
+        return self.exclude(status__in=LIVE)
+
+    def of(self, number: str) -> AttemptQuerySet:
+        """Return those for `number` (E.164), the ones included whose number was forgotten."""
+        return self.filter(Q(number=number) | Q(number_tag__in=tags(number)))
 
     def older(self, moment: datetime) -> AttemptQuerySet:
         """Return ended ones that were asked for before `moment` and hold no number."""
-        return self.exclude(status__in=LIVE).filter(live_number__isnull=True, created_at__lt=moment)
+        return self.ended().filter(live_number__isnull=True, created_at__lt=moment)
 
 
 class VerificationAttempt(models.Model):
@@ -49,8 +103,11 @@ class VerificationAttempt(models.Model):
     """
 
     key = models.CharField(max_length=22, unique=True, default=new_key, editable=False)
-    number = models.CharField(_("number"), max_length=16)
-    # Emptied only when the request is known to be over at Vonage, which allows one open request a number.
+    # Emptied after NUMBER_DAYS; the tag finds the row for who knows the number, and may stand in a URL.
+    number = models.CharField(_("number"), max_length=16, blank=True)
+    number_tag = models.CharField(max_length=64, blank=True, editable=False)
+    # Emptied when the request is over at Vonage, which allows one open request a number; where nobody may
+    # learn which numbers are known, also when Vonage did not say so.
     # A nullable unique column, since some databases skip conditional constraints without a word.
     live_number = models.CharField(max_length=16, null=True, unique=True, editable=False)  # noqa: DJ001
     country = models.CharField(_("country"), max_length=2, blank=True)
@@ -65,10 +122,11 @@ class VerificationAttempt(models.Model):
     step = models.PositiveSmallIntegerField(default=0)
     sends = models.PositiveSmallIntegerField(_("sends"), default=0)
     guesses = models.PositiveSmallIntegerField(_("guesses"), default=0)
-    joined_guesses = models.PositiveSmallIntegerField(default=0)
     handles = models.PositiveIntegerField(default=1)
     price = models.DecimalField(_("price"), max_digits=12, decimal_places=8, null=True)
     currency = models.CharField(max_length=3, blank=True)
+
+    network = models.CharField(_("blocked network"), max_length=10, blank=True)
 
     # Refusals by one limit in one window share a row and count here.
     refusal = models.CharField(max_length=80, null=True, unique=True, editable=False)  # noqa: DJ001
@@ -99,9 +157,11 @@ class VerificationAttempt(models.Model):
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
         default_permissions = ("view",)
+        permissions = (("unlock_number", _("Can unlock numbers")),)
         indexes = (
             models.Index(fields=["number", "-created_at"], name="passwordless_attempt_number"),
             models.Index(fields=["-created_at"], name="passwordless_attempt_created"),
+            models.Index(fields=["number_tag"], name="passwordless_attempt_tag"),
             models.Index(fields=["ip", "-created_at"], name="passwordless_attempt_ip"),
             models.Index(
                 fields=["expires_at"], name="passwordless_attempt_live", condition=Q(status__in=LIVE)
@@ -126,11 +186,27 @@ class VerificationAttempt(models.Model):
         """Return whether nothing is sent for this attempt, though the visitor cannot tell."""
         return self.api == "decoy"
 
+    @property
+    def one_code(self) -> bool:
+        """Return whether all steps share one code, as with v1, or with a decoy that stands for it."""
+        return self.api == "v1" or (self.decoy and conf.settings.VERIFY_VERSION == 1)
+
+    def veiled(self) -> VerificationAttempt:
+        """Return this row as it would look after a wrong code, for whom a right one did not let in."""
+        shown = copy(self)
+        shown.status = Status.PENDING
+        return shown
+
     def state(self, now: datetime) -> tuple[Status, Reason]:
         """Return status and reason as they are at `now`: what is overdue counts as expired, moved or not."""
-        if self.status in LIVE and self.expires_at <= now:
+        if self.status in LIVE and self.expires_at <= now and not self.being_checked(now):
             return Status.EXPIRED, Reason.EXPIRED
         return Status(self.status), Reason(self.reason or Reason.OK)
+
+    def being_checked(self, now: datetime) -> bool:
+        """Return whether a checker holds this attempt who is not to be taken for dead yet."""
+        claimed = self.claimed_at is not None and self.claimed_at >= now - patience()
+        return self.status == Status.CHECKING and claimed
 
     def current_step(self, now: datetime) -> int:
         """Return the index of the step that runs at `now`; Vonage goes to the next one by itself."""
@@ -143,7 +219,7 @@ class VerificationAttempt(models.Model):
 
     def code_until(self, now: datetime) -> datetime:
         """Return until when the last code sent is good: with v2 each step has its own, with v1 all share one."""
-        if self.api == "v1" or self.step_at is None:
+        if self.one_code or self.step_at is None:
             return self.expires_at
         length = (self.open_until - self.step_at) / (len(self.plan) - self.step)
         return min(self.step_at + length * (self.current_step(now) - self.step + 1), self.expires_at)
@@ -170,28 +246,22 @@ class VerificationAttempt(models.Model):
             events.append(sent)
         return sorted(events, key=lambda event: event.at)
 
-    def claim(self, now: datetime, *, limit: int, joined_limit: int | None, patience: timedelta) -> bool:
+    def claim(self, now: datetime, *, limit: int) -> bool:
         """Pay for one guess and become the only checker; tell whether that was granted.
 
-        One conditional UPDATE, in which everything that was read is asked again. A checker that died is
-        overtaken after `patience`; since it would then hold an older guess count, its late verdict is void.
+        One conditional UPDATE: it asks again whether the count of guesses, which every claim raises, is the
+        one that was read. A checker that died is overtaken after patience(); since it then holds an older
+        count, its late verdict is void.
         """
-        free = Q(status=Status.PENDING) | Q(status=Status.CHECKING, claimed_at__lt=now - patience)
-        mine = {"joined_guesses__lt": joined_limit} if joined_limit is not None else {}
-        won = (
-            VerificationAttempt.objects.filter(
-                free, pk=self.pk, guesses=self.guesses, guesses__lt=limit, expires_at__gt=now, **mine
-            ).update(
-                status=Status.CHECKING,
-                guesses=F("guesses") + 1,
-                joined_guesses=F("joined_guesses") + (0 if joined_limit is None else 1),
-                claimed_at=now,
-            )
-            == 1
-        )
-        if won:
-            self.status, self.guesses, self.claimed_at = Status.CHECKING, self.guesses + 1, now
-        return won
+        if self.guesses >= limit:
+            return False
+        free = Q(status=Status.PENDING) | Q(status=Status.CHECKING, claimed_at__lt=now - patience())
+        guesses = self.guesses + 1
+        rows = VerificationAttempt.objects.filter(free, pk=self.pk, guesses=self.guesses, expires_at__gt=now)
+        if rows.update(status=Status.CHECKING, guesses=guesses, claimed_at=now) != 1:
+            return False
+        self.status, self.guesses, self.claimed_at = Status.CHECKING, guesses, now
+        return True
 
     def move(
         self,
@@ -201,16 +271,19 @@ class VerificationAttempt(models.Model):
         now: datetime,
         events: Iterable[AttemptEvent] = (),
         guess: int | None = None,
+        only: Status | None = None,
         **values: Any,
     ) -> bool:
         """Move the row to another status if MOVES allows it from where it really is; tell whether it did.
 
-        `guess` fences: whoever holds a claim moves only while the guess count is still theirs. The events
-        are written in the same transaction, and the signal goes out on its commit.
+        `guess` fences: whoever holds a claim moves only while the guess count is still theirs; `only` narrows
+        the move to one source. The events are written in the same transaction, and the signal goes out on its commit.
         """
         legal = VerificationAttempt.objects.filter(pk=self.pk, status__in=SOURCES[to])
         if guess is not None:
             legal = legal.filter(guesses=guess, status=Status.CHECKING)
+        if only is not None:
+            legal = legal.filter(status=only)
         if to not in LIVE:
             values.setdefault("ended_at", now)
         with transaction.atomic(using=router.db_for_write(VerificationAttempt)):
