@@ -9,9 +9,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.views.decorators.debug import sensitive_variables
 
 from . import flow
 from .models import PhoneNumber
@@ -28,6 +30,7 @@ class PhoneBackend(ModelBackend):
     receivers of `user_login_failed`.
     """
 
+    @sensitive_variables()
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, attempt: Handle, secret_code: str
     ) -> Any:
@@ -44,11 +47,18 @@ class PhoneBackend(ModelBackend):
         """Do the same from async code, in a thread."""
         return await sync_to_async(self.authenticate)(request, **credentials)
 
+    @sensitive_variables("number")
     def find_user(self, number: str) -> Any | None:
         """Return the user with this number (E.164), or None."""
-        row = PhoneNumber.objects.select_related("user").filter(number=number).first()
-        return row.user if row else None
+        model = get_user_model()
+        try:
+            # Narrowed first: the annotation is then of this number, not of each that the user has.
+            users = model._default_manager.filter(phone_numbers__number=number)
+            return users.annotate(number_verified_at=F("phone_numbers__verified_at")).get()
+        except model.DoesNotExist:
+            return None
 
+    @sensitive_variables("number")
     def create_user(self, number: str) -> Any:
         """Make a user without a password, under a random name, and give it the number (E.164)."""
         model = get_user_model()
@@ -56,6 +66,11 @@ class PhoneBackend(ModelBackend):
             user = model._default_manager.create_user(**{model.USERNAME_FIELD: _opaque_name()})
             PhoneNumber.objects.create(user=user, number=number, verified_at=timezone.now())
         return user
+
+    def number_verified(self, user: Any, number: str) -> None:
+        """Note that this user proved the number (E.164) for the first time, if it was linked by others."""
+        if getattr(user, "number_verified_at", number) is None:
+            PhoneNumber.objects.filter(number=number).update(verified_at=timezone.now())
 
     def may_log_in(self, user: Any) -> bool:
         """Return whether this active user may log in by phone: the place for a site's own rule."""

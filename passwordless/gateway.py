@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from .conf import settings
-from .vonage.decoy import Decoy
+from .vonage.breaker import Breaker
 from .vonage.dialect import Dialect, Options
 from .vonage.hosts import is_loopback
 
 if TYPE_CHECKING:
+    from .vonage.circuit import Durations
+    from .vonage.client import Client
     from .vonage.credentials import Credentials
     from .vonage.emulator import Emulator
 
@@ -23,6 +25,7 @@ INGREDIENTS = (
     "API_KEY", "API_SECRET", "APPLICATION_ID", "PRIVATE_KEY", "API_HOST", "EMULATOR", "MAX_CALLS",
     "CONNECT_TIMEOUT", "START_TIMEOUT", "CHECK_TIMEOUT", "BRAND_NAME", "CODE_LENGTH", "SENDER",
     "WHATSAPP_SENDER", "TEMPLATE_ID", "FRAUD_CHECK", "ATTEMPT_LIFETIME", "RESERVED_NUMBERS",
+    "EMULATOR_WEBHOOK_URL", "SIGNATURE_SECRET", "VERIFY_VERSION",
 )  # fmt: skip
 MISSING = (
     "PASSWORDLESS has no Vonage credentials. Set API_KEY and API_SECRET, or APPLICATION_ID and PRIVATE_KEY; "
@@ -33,9 +36,13 @@ MULTIPROCESS = (
     "and set VONAGE_API_HOST=http://127.0.0.1:8002."
 )
 
+T = TypeVar("T")
+
 _lock = threading.RLock()
 _built: dict[tuple[Any, ...], Dialect] = {}
-_emulators: dict[tuple[str, ...], Emulator] = {}
+_clients: dict[tuple[Any, ...], Client] = {}
+_emulators: dict[tuple[Any, ...], Emulator] = {}
+_breakers: dict[tuple[Any, ...], tuple[Breaker, Durations]] = {}
 
 
 def dialect(name: str = "") -> Dialect:
@@ -45,16 +52,26 @@ def dialect(name: str = "") -> Dialect:
     Raises ImproperlyConfigured if there are no credentials and no emulator.
     """
     name = name or f"v{settings.VERIFY_VERSION}"
-    if name == "decoy":
-        return Decoy(settings.ATTEMPT_LIFETIME)
-    recipe = (name, in_process(), *(repr(getattr(settings, key)) for key in INGREDIENTS))
+    recipe = _recipe()
     with _lock:
-        if recipe not in _built:
-            # Settings change under a test run, hardly ever elsewhere: keep a few, not one for each test.
-            while len(_built) >= 8:
-                _built.pop(next(iter(_built)))
-            _built[recipe] = _build(name)
-        return _built[recipe]
+        return _made(_built, (name, *recipe), lambda: _build(name, recipe))
+
+
+def _recipe() -> tuple[Any, ...]:
+    return (in_process(), *(_hashable(getattr(settings, key)) for key in INGREDIENTS))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _made(made: dict[tuple[Any, ...], T], recipe: tuple[Any, ...], make: Callable[[], T]) -> T:
+    """Return what was made by this recipe. Settings change under a test run only: a few are kept, not all."""
+    if recipe not in made:
+        while len(made) >= 8:
+            made.pop(next(iter(made)))
+        made[recipe] = make()
+    return made[recipe]
 
 
 def has_credentials() -> bool:
@@ -84,15 +101,27 @@ def refuse_multiprocess(environ: Mapping[str, Any]) -> None:
         raise ImproperlyConfigured(MULTIPROCESS)
 
 
-def _build(name: str) -> Dialect:
+def _build(name: str, recipe: tuple[Any, ...]) -> Dialect:
+    """Build one dialect; all of one recipe share client, bulkhead and breaker, the decoy included."""
+    from .vonage.circuit import Circuit, Durations
+    from .vonage.decoy import Decoy
     from .vonage.v1 import V1
     from .vonage.v2 import V2
 
+    client = _made(_clients, recipe, _client)
+    breaker, durations = _made(_breakers, recipe, lambda: (Breaker(), Durations()))
     dialects: dict[str, Callable[..., Dialect]] = {"v1": V1, "v2": V2}
-    return dialects[name](_client(), _options(), settings.START_TIMEOUT, settings.CHECK_TIMEOUT)
+    real = dialects[f"v{settings.VERIFY_VERSION}" if name == "decoy" else name]
+    try:
+        asked = real(client, _options(), settings.START_TIMEOUT, settings.CHECK_TIMEOUT)
+    except ValueError:
+        raise ImproperlyConfigured(f"PASSWORDLESS does not fit Verify {name}.") from None
+    if name == "decoy":
+        return Decoy(client, asked.step_seconds, breaker, durations)
+    return Circuit(asked, breaker, durations)
 
 
-def _client() -> Any:
+def _client() -> Client:
     from .vonage.client import Client
 
     here = in_process()
@@ -134,13 +163,27 @@ def _adapter() -> Any:
 
 
 def _emulator() -> Emulator:
-    from .vonage.emulator import Emulator
+    from .vonage.emulator import Emulator, Switches
 
-    reserved = tuple(settings.RESERVED_NUMBERS)
+    url = settings.EMULATOR_WEBHOOK_URL or None
+    secret = next(iter(secrets()), None)
+    recipe = (tuple(settings.RESERVED_NUMBERS), url, secret, settings.API_KEY)
     with _lock:
-        if reserved not in _emulators:
-            _emulators[reserved] = Emulator(reserved=reserved)
-        return _emulators[reserved]
+        if recipe not in _emulators:
+            _emulators[recipe] = Emulator(
+                reserved=recipe[0],
+                api_key=settings.API_KEY or None,
+                webhook_url=url if secret else None,
+                signature_secret=secret if url else None,
+                switches=Switches(webhook_always=True),
+            )
+        return _emulators[recipe]
+
+
+def secrets() -> list[str]:
+    """Return the signature secrets that a webhook may be signed with, the newest first."""
+    given = settings.SIGNATURE_SECRET
+    return [one for one in ([given] if isinstance(given, str) else given) if one]
 
 
 def _options() -> Options:

@@ -21,7 +21,7 @@ def link(user: Any, number: str, *, replace: bool = False, staff: Any = None) ->
     Linking twice changes nothing.
     """
     with transaction.atomic():
-        row = _own(user, number)
+        row = _own(user, number, staff)
         if replace:
             for other in PhoneNumber.objects.filter(user=user).exclude(pk=row.pk):
                 unlink(other, staff=staff)
@@ -42,15 +42,15 @@ def note(kind: EventKind, row: PhoneNumber, *, staff: Any = None) -> None:
     )
 
 
-def _own(user: Any, number: str) -> PhoneNumber:
-    row = PhoneNumber.objects.filter(number=number).first()
-    if row is None:
-        try:
-            with transaction.atomic():
-                row = PhoneNumber.objects.create(user=user, number=number)
-        except IntegrityError:
+def _own(user: Any, number: str, staff: Any) -> PhoneNumber:
+    """Return the row of this number, made now or theirs before. Writing first, so that SQLite need not wait."""
+    try:
+        with transaction.atomic():
+            row = PhoneNumber.objects.create(user=user, number=number)
+    except IntegrityError:
+        row = PhoneNumber.objects.get(number=number)
+        if row.user_id != user.pk:
             raise Taken from None
-        note(EventKind.LINKED, row)
-    if row.user_id != user.pk:
-        raise Taken
+        return row
+    note(EventKind.LINKED, row, staff=staff)
     return row

@@ -7,9 +7,10 @@ from typing import Any, Protocol, cast
 from django.contrib.auth import get_backends
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from .conf import settings
-from .states import Reason
+from .states import Purpose, Reason
 
 
 class Directory(Protocol):
@@ -20,6 +21,9 @@ class Directory(Protocol):
 
     def create_user(self, number: str) -> Any:
         """Make a user for this verified number (E.164). IntegrityError: somebody else just did."""
+
+    def number_verified(self, user: Any, number: str) -> None:
+        """Note that this user has proved the number (E.164)."""
 
     def may_log_in(self, user: Any) -> bool:
         """Return whether the site lets this user in by phone."""
@@ -53,6 +57,17 @@ def judge(user: Any | None) -> Reason:
     return Reason.OK if directory().may_log_in(user) else Reason.NOT_ALLOWED
 
 
+def confirm(user: Any, number: str) -> None:
+    """Tell the backend that this user has proved the number (E.164)."""
+    directory().number_verified(user, number)
+
+
+def are_secret(purpose: Purpose) -> bool:
+    """Return whether a visitor must not learn which numbers have users: where newcomers are not let in."""
+    return purpose is Purpose.LOGIN and not settings.SIGNUP
+
+
+@sensitive_variables("number")
 def find_or_create(number: str) -> Any:
     """Return the user with this number (E.164), made now if there is none; two at once get the same one."""
     user = find(number)

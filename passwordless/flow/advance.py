@@ -9,13 +9,14 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from .. import gateway, limits
-from ..conf import settings
+from .. import devices, gateway, limits, people
 from ..models import AttemptEvent, VerificationAttempt
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, EventKind, Reason, Status
 from ..vonage.dialect import Dialect
 from .asking import Answer, ask
+from .payment import note, pay, refuse
+from .sending import LONGEST
 from .start import start
 
 CALL_AFTER = timedelta(seconds=60)
@@ -29,14 +30,15 @@ class Step:
     at: datetime
 
 
-def next_step(attempt: VerificationAttempt, now: datetime) -> Step | None:
+def next_step(attempt: VerificationAttempt, visitor: Visitor, now: datetime) -> Step | None:
     """Return the step that a visitor may ask for, or None if this request has no further one."""
     status, _ = attempt.state(now)
     following = attempt.current_step(now) + 1
     if status not in (Status.PENDING, Status.CHECKING) or following >= len(attempt.plan):
         return None
     channel = Channel(attempt.plan[following])
-    earliest = limits.wait(attempt.number, now) or now
+    who = devices.recognised(visitor, attempt.number)
+    earliest = limits.wait(attempt.number, who, now) or now
     if channel is Channel.VOICE and attempt.sent_at is not None:
         earliest = max(earliest, attempt.sent_at + CALL_AFTER)
     return Step(channel, max(earliest, now))
@@ -48,15 +50,16 @@ def advance(handle: Handle, visitor: Visitor) -> Outcome:
     Raises ImproperlyConfigured.
     """
     now = timezone.now()
-    attempt = VerificationAttempt.objects.filter(key=handle.key).first()
-    if attempt is None:
+    attempt = VerificationAttempt.objects.by_key(handle.key)
+    if attempt is None or not attempt.number:
         return Outcome(Status.EXPIRED, Reason.GONE)
     status, _ = attempt.state(now)
     if status is Status.VERIFIED:
         return Outcome(Status.VERIFIED, Reason.REUSED)
     if status not in (Status.PENDING, Status.CHECKING):
         return start(attempt.number, visitor, handle.purpose, held=handle)
-    step = next_step(attempt, now)
+    visitor = devices.recognised(visitor, attempt.number)
+    step = next_step(attempt, visitor, now)
     if step is None:
         return Outcome(status, Reason.NO_MORE_STEPS, attempt.open_until)
     if step.at > now:
@@ -66,14 +69,16 @@ def advance(handle: Handle, visitor: Visitor) -> Outcome:
 
 def _go(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, step: Step, now: datetime) -> Outcome:
     """Pay, ask, and write down what that did to the life of the request."""
+    dialect = gateway.dialect(attempt.api)
     try:
         with transaction.atomic(durable=True):
-            limits.charge(limits.sends(attempt.number, visitor), now)
+            note(attempt, pay(attempt, visitor, now), visitor, now)
     except limits.Limited as refusal:
+        refuse(attempt, refusal.reason, visitor, now)
         return Outcome(Status(attempt.status), refusal.reason, refusal.retry_at)
-    dialect = gateway.dialect(attempt.api)
     answer = ask(lambda: dialect.advance(attempt.request_id or ""))
-    if answer.reason is not Reason.OK:
+    secret = answer.asked and people.are_secret(handle.purpose)
+    if answer.reason is not Reason.OK and not secret:
         return _stayed(attempt, answer, visitor)
     _went(attempt, dialect, answer, visitor, step)
     return Outcome(Status.PENDING, Reason.OK, handle=handle)
@@ -91,23 +96,33 @@ def _went(
         VerificationAttempt.objects.filter(pk=attempt.pk, step__lt=index).update(
             step=index,
             step_at=now,
-            sends=F("sends") + 1,
-            expires_at=min(now + life, attempt.created_at + timedelta(seconds=600)),
+            sends=F("sends") + (0 if attempt.decoy or answer.reason is not Reason.OK else 1),
+            expires_at=min(now + life, attempt.created_at + LONGEST),
             open_until=now + life,
         )
-        _record(attempt, EventKind.NEXT, answer, visitor, now, channel=step.channel)
+        kind = EventKind.NEXT if answer.reason is Reason.OK else EventKind.HIDDEN
+        _record(attempt, kind, answer, visitor, now, channel=step.channel)
 
 
 def _stayed(attempt: VerificationAttempt, answer: Answer, visitor: Visitor) -> Outcome:
     """Keep the attempt, unless Vonage no longer knows it, and give back a send that did not happen."""
     now = timezone.now()
     if answer.reason is Reason.GONE:
-        attempt.move(Status.FAILED, Reason.GONE, now=now, live_number=None, vendor=answer.reply.vendor)
+        # Not while a check runs: a code that was just found right makes the request unknown as well.
+        attempt.move(
+            Status.FAILED,
+            Reason.GONE,
+            now=now,
+            only=Status.PENDING,
+            live_number=None,
+            vendor=answer.reply.vendor,
+        )
     with transaction.atomic(durable=True):
         _record(attempt, EventKind.REFUSED, answer, visitor, now)
         if not answer.sent or answer.reason is not Reason.UNAVAILABLE:
-            limits.give_back(limits.buckets("sends_per_number", attempt.number), now)
-    retry_at = now + timedelta(seconds=settings.RESEND_WAITS[0]) if settings.RESEND_WAITS else None
+            subject = limits.owner(attempt.number, visitor)
+            limits.give_back(limits.buckets("sends_per_number", subject), now)
+    retry_at = limits.wait(attempt.number, visitor, now)
     return Outcome(Status(attempt.status), answer.reason, retry_at, reference=attempt.key)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from ..states import Reason
-from ..vonage.dialect import Reply, Unavailable
+from ..vonage.dialect import NotAsked, Reply, Unavailable
 
 logger = logging.getLogger("passwordless")
 
@@ -23,6 +23,8 @@ class Answer:
     reply: Reply
     sent: bool
     took: int
+    asked: bool = True
+    """False where nobody would have been served, and so everybody may be told."""
 
     @property
     def reason(self) -> Reason:
@@ -33,12 +35,14 @@ class Answer:
 def ask(verb: Callable[[], Reply]) -> Answer:
     """Call one verb of a gateway. No answer is an answer too: `Reason.UNAVAILABLE`."""
     started = monotonic()
-    sent = True
+    sent = asked = True
     try:
         reply = verb()
+    except NotAsked as error:
+        reply, sent, asked = Reply(reason=error.reason), False, False
     except Unavailable as error:
         reply, sent = Reply(reason=Reason.UNAVAILABLE), error.sent
     took = int((monotonic() - started) * 1000)
     if reply.reason in ALARMING:
         logger.error("Vonage does not serve this site: %s (%s)", reply.reason.value, reply.vendor)
-    return Answer(reply, sent, took)
+    return Answer(reply, sent, took, asked)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
-from .. import gateway, limits, people
+from .. import devices, gateway, limits, people
 from ..conf import settings
 from ..models import AttemptEvent, VerificationAttempt
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, EventKind, Purpose, Reason, Status
+from ..tally import Bucket
+from ..vonage.dialect import Dialect
 from .asking import Answer, ask
+from .payment import note, refuse
 
 MAX_REPLAYS_RECORDED = 5
 # The request is over at Vonage too, so that the number may be used again at once.
@@ -32,6 +35,7 @@ class Guess:
     number: int
 
 
+@sensitive_variables()
 def check(handle: Handle, code: str, visitor: Visitor) -> Outcome:
     """Ask Vonage whether `code` is right for the attempt of this handle, at most MAX_GUESSES times in all.
 
@@ -40,24 +44,23 @@ def check(handle: Handle, code: str, visitor: Visitor) -> Outcome:
     """
     for _ in range(3):
         now = timezone.now()
-        attempt = VerificationAttempt.objects.filter(key=handle.key).first()
-        if attempt is None:
+        attempt = VerificationAttempt.objects.by_key(handle.key)
+        if attempt is None or not attempt.number:
             return Outcome(Status.EXPIRED, Reason.GONE)
-        closed = _closed(attempt, handle, visitor, now)
+        who = devices.recognised(visitor, attempt.number)
+        closed = _closed(attempt, handle, who, now)
         if closed is not None:
             return closed
+        # Before anything is paid: settings that fit no gateway must not leave a claim behind.
+        dialect = gateway.dialect(attempt.api)
         try:
-            guess = _pay(attempt, handle, visitor, now)
+            guess = _pay(attempt, handle, who, now)
         except limits.Limited as refusal:
+            refuse(attempt, refusal.reason, who, now)
             return Outcome(Status.REFUSED, refusal.reason, refusal.retry_at)
         if guess is not None:
-            return _settle(guess, code)
+            return _settle(guess, dialect, code)
     return Outcome(Status.CHECKING, Reason.BUSY)
-
-
-def patience() -> timedelta:
-    """Return after how long a checker that has not come back is taken for dead."""
-    return timedelta(seconds=settings.CHECK_TIMEOUT + 10)
 
 
 def _closed(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Outcome | None:
@@ -69,12 +72,11 @@ def _closed(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now:
         return _replayed(attempt, handle, visitor, now)
     if status not in (Status.PENDING, Status.CHECKING):
         return Outcome(status, reason if reason is not Reason.OK else Reason.EXPIRED)
-    if status is Status.CHECKING and attempt.claimed_at and attempt.claimed_at >= now - patience():
+    if attempt.being_checked(now):
         return Outcome(status, Reason.BUSY)
     if attempt.guesses >= settings.MAX_GUESSES:
         return Outcome(Status.FAILED, Reason.TOO_MANY_GUESSES)
-    spent = not handle.own and attempt.joined_guesses >= settings.MAX_GUESSES - 1
-    return Outcome(status, Reason.RESERVED_GUESS) if spent else None
+    return Outcome(status, Reason.RESERVED_GUESS) if attempt.guesses >= _allowed(handle, visitor) else None
 
 
 def _pay(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Guess | None:
@@ -82,21 +84,34 @@ def _pay(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: da
 
     A stranger who joined may not burn the last guess of whoever asked first.
     """
-    joined = None if handle.own else settings.MAX_GUESSES - 1
     with transaction.atomic(durable=True):
-        if not attempt.claim(now, limit=settings.MAX_GUESSES, joined_limit=joined, patience=patience()):
+        if not attempt.claim(now, limit=_allowed(handle, visitor)):
             return None
-        limits.charge(limits.fails(attempt.number, visitor), now)
+        note(attempt, limits.charge(limits.fails(attempt.number, visitor), now), visitor, now)
     return Guess(attempt, handle, visitor, attempt.guesses)
 
 
-def _settle(guess: Guess, code: str) -> Outcome:
+def _allowed(handle: Handle, visitor: Visitor) -> int:
+    """Return how many guesses may be spent before theirs is refused: the last belongs to whoever asked first,
+    or to a browser that logged in before.
+    """
+    guesses: int = settings.MAX_GUESSES
+    return guesses if handle.own or visitor.device else guesses - 1
+
+
+@sensitive_variables()
+def _settle(guess: Guess, dialect: Dialect, code: str) -> Outcome:
     attempt = guess.attempt
-    dialect = gateway.dialect(attempt.api)
     answer = ask(lambda: dialect.check(attempt.request_id or "", code))
     now = timezone.now()
     if answer.reason is Reason.OK:
         return _right(guess, answer, now)
+    if (
+        answer.asked
+        and people.are_secret(guess.handle.purpose)
+        and answer.reason is not Reason.TOO_MANY_GUESSES
+    ):
+        return _not_right(guess, answer, now, told=Reason.WRONG_CODE)
     if answer.reason in OVER:
         return _over(guess, answer, now)
     if not answer.sent:
@@ -117,13 +132,18 @@ def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
         ):  # fmt: skip
             return Outcome(Status.FAILED, Reason.EXPIRED)
         if verdict is Reason.OK:
-            limits.give_back(_spared(guess, now), now)
+            mine = {attempt.number, limits.owner(attempt.number, guess.visitor)}
+            limits.give_back(_spared(guess, now), now, clear=[limits.hard_stop(subject) for subject in mine])
+            if user is not None:
+                people.confirm(user, attempt.number)
         if login and user is None and verdict is Reason.OK:
+            # Judged again: somebody may have been given the number at this very moment.
             user = people.find_or_create(attempt.number)
-            VerificationAttempt.objects.filter(pk=attempt.pk).update(user=user)
+            verdict = people.judge(user)
+            VerificationAttempt.objects.filter(pk=attempt.pk).update(user=user, reason=verdict)
     if verdict is not Reason.OK:
         return Outcome(Status.REFUSED, verdict, guesses_left=settings.MAX_GUESSES - guess.number)
-    return Outcome(Status.VERIFIED, Reason.OK, user=user)
+    return Outcome(Status.VERIFIED, Reason.OK, user=user, number=attempt.number)
 
 
 def _winner(guess: Guess, answer: Answer, user: Any) -> dict[str, Any]:
@@ -153,7 +173,7 @@ def _starter(guess: Guess) -> list[AttemptEvent]:
     ]  # fmt: skip
 
 
-def _spared(guess: Guess, now: datetime) -> list[limits.Bucket]:
+def _spared(guess: Guess, now: datetime) -> list[Bucket]:
     """Return what a right code makes good: the check was no failure, and no call was made if none was due."""
     attempt = guess.attempt
     dialled = Channel.VOICE in attempt.plan[: attempt.current_step(now) + 1]
@@ -161,17 +181,30 @@ def _spared(guess: Guess, now: datetime) -> list[limits.Bucket]:
     return [*limits.fails(attempt.number, guess.visitor), *(limits.calls(attempt.number) if spare else [])]
 
 
-def _not_right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
-    """Keep the guess paid. After the last one the attempt is dead, even for the right code."""
-    attempt, wrong = guess.attempt, answer.reason is Reason.WRONG_CODE
+def _not_right(guess: Guess, answer: Answer, now: datetime, told: Reason | None = None) -> Outcome:
+    """Keep the guess paid. After the last one the attempt is dead, even for the right code.
+
+    `told` is the reason that the visitor gets; a request that is gone goes on as a decoy then.
+    """
+    attempt, told = guess.attempt, told or answer.reason
+    wrong = answer.reason is Reason.WRONG_CODE
+    decoyed: dict[str, Any] = (
+        {"api": "decoy"} if told is not answer.reason and answer.reason is Reason.GONE else {}
+    )
     kind = EventKind.GUESSED if wrong else EventKind.CHECK_FAILED
     events = [_event(guess, kind, answer.reason, answer, now)]
     left = settings.MAX_GUESSES - guess.number
     if left > 0:
-        attempt.move(Status.PENDING, _standing(attempt), now=now, guess=guess.number, events=events)
-        return Outcome(Status.PENDING, answer.reason, guesses_left=left, reference=attempt.key)
-    attempt.move(Status.FAILED, Reason.TOO_MANY_GUESSES, now=now, guess=guess.number, events=events)
-    return Outcome(Status.FAILED, Reason.TOO_MANY_GUESSES if wrong else answer.reason, reference=attempt.key)
+        standing = answer.reason if decoyed else _standing(attempt)
+        attempt.move(Status.PENDING, standing, now=now, guess=guess.number, events=events, **decoyed)
+        return Outcome(Status.PENDING, told, guesses_left=left, reference=attempt.key)
+    # A real request is over at Vonage by now; a decoy, which is nowhere, must look like one, and so must a
+    # real one that Vonage never answered where nobody may learn which is which.
+    alike = attempt.decoy or people.are_secret(guess.handle.purpose)
+    over: dict[str, Any] = {"live_number": None} if alike else {}
+    attempt.move(Status.FAILED, Reason.TOO_MANY_GUESSES, now=now, guess=guess.number, events=events, **over)
+    final = Reason.TOO_MANY_GUESSES if told is Reason.WRONG_CODE else told
+    return Outcome(Status.FAILED, final, reference=attempt.key)
 
 
 def _over(guess: Guess, answer: Answer, now: datetime) -> Outcome:
@@ -190,8 +223,7 @@ def _refund(guess: Guess, answer: Answer, now: datetime) -> Outcome:
         moved = attempt.move(
             Status.PENDING, _standing(attempt), now=now, guess=guess.number,
             events=[_event(guess, EventKind.CHECK_FAILED, answer.reason, answer, now)],
-            guesses=F("guesses") - 1,
-            joined_guesses=F("joined_guesses") - (0 if guess.handle.own else 1),
+            guesses=guess.number - 1,
         )  # fmt: skip
         if moved:
             limits.give_back(limits.fails(attempt.number, guess.visitor), now)

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TypeVar
 
-from .dialect import Unavailable
+from ..states import Reason
+from .dialect import NotAsked, Unavailable
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Calls:
         Raises Unavailable at once when all places are taken, and at the deadline.
         """
         if not self._places.acquire(blocking=False):
-            raise Unavailable("too many calls in flight", sent=False)
+            raise NotAsked(Reason.CROWDED)
         call, result = Call(), Future[T]()
         try:
             self._launch(call, work, result)

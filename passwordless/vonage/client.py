@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, NoReturn
@@ -150,6 +150,10 @@ class Client(HttpClient):
             raise
         logger.debug("%s %s: %d", method, _template(path), answer.status)
         return answer
+
+    def occupy(self, work: Callable[[], None]) -> None:
+        """Do something else in the place of a call, bounded as one: for what must not differ from a call."""
+        self._calls.run(work, self._total_timeout)
 
     def download_file_stream(self, url: str, file_path: str) -> NoReturn:
         """Refuse: nothing of Verify is downloaded."""

@@ -1,35 +1,72 @@
-"""A stand-in for requests that must not be sent: same verbs, same answers, nothing behind them."""
+"""A stand-in for requests that must not be sent: same verbs, same answers, same time, nothing behind them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from ..states import Reason
-from .dialect import Order, Reply
+from .breaker import Admission, Breaker
+from .circuit import Durations
+from .client import Client
+from .dialect import NotAsked, Order, Reply, Unavailable
 
 
 class Decoy:
-    """The gateway of numbers that may not log in: it sends nothing, and no code is ever right."""
+    """Waits as long as a real call would, in the same queue, and never finds a code right.
+
+    `pause` is called with seconds to wait, `clock` tells seconds.
+    Raises NotAsked where a real call would be refused as well.
+    """
 
     name = "decoy"
 
-    def __init__(self, lifetime: int) -> None:
-        self.lifetime = lifetime
-
-    def step_seconds(self, steps: int) -> int:
-        """Return what a real request would take."""
-        return self.lifetime // steps
+    def __init__(
+        self,
+        client: Client,
+        step_seconds: Callable[[int], int],
+        breaker: Breaker,
+        durations: Durations,
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self.step_seconds = client, step_seconds
+        self._breaker, self._durations = breaker, durations
+        self._pause, self._clock = pause, clock
 
     def start(self, order: Order) -> Reply:
-        """Pretend."""
-        return Reply(reason=Reason.OK)
+        """Pretend to send."""
+        return self._pretend("start", Reason.OK, sends=True)
 
     def check(self, request_id: str, code: str) -> Reply:
         """Refuse every code."""
-        return Reply(reason=Reason.WRONG_CODE)
+        return self._pretend("check", Reason.WRONG_CODE)
 
     def advance(self, request_id: str) -> Reply:
-        """Pretend."""
-        return Reply(reason=Reason.OK)
+        """Pretend to send again."""
+        return self._pretend("advance", Reason.OK, sends=True)
 
     def cancel(self, request_id: str) -> Reply:
-        """Pretend."""
-        return Reply(reason=Reason.OK)
+        """Pretend to cancel."""
+        return self._pretend("cancel", Reason.OK)
+
+    def _pretend(self, verb: str, reason: Reason, *, sends: bool = False) -> Reply:
+        if sends:
+            self._demand_admission()
+        # What it takes to get a place and a thread is part of how long the real ones took.
+        ends = self._clock() + self._durations.like(verb)
+        try:
+            self._client.occupy(lambda: self._pause(max(0.0, ends - self._clock())))
+        except NotAsked:
+            raise
+        except Unavailable:
+            # As long as a real call that was given up: its end is not told either.
+            pass
+        return Reply(reason=reason)
+
+    def _demand_admission(self) -> None:
+        admission = self._breaker.admit()
+        if admission is Admission.REFUSED:
+            raise NotAsked(Reason.CIRCUIT_OPEN)
+        # Nothing is learnt of Vonage here: if this was let through as the probe, the next may be it.
+        self._breaker.abandoned(admission)

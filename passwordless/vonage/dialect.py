@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -20,6 +20,14 @@ class Unavailable(Exception):
     def __init__(self, message: str = "no answer", *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class NotAsked(Unavailable):
+    """Nobody would have been served: the circuit is open, or too many calls are under way. Nothing was sent."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value, sent=False)
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +48,7 @@ class Options:
 class Order:
     """One request to send a code."""
 
-    number: str
+    number: str = field(repr=False)
     """E.164 with its plus sign."""
     channels: Sequence[str]
     """One to three of `sms`, `voice`, `whatsapp`, in the order in which they are tried."""

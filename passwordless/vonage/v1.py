@@ -190,6 +190,6 @@ def _matching(body: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> st
 
 _ID = re.compile(r"[0-9a-zA-Z]{1,32}")
 _STATUS = re.compile(r"[0-9]{1,4}")
-_PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,12})?")
+_PRICE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,12})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NETWORK = re.compile(r"[0-9A-Za-z]{1,16}")

@@ -171,7 +171,7 @@ class TestBulkhead:
             while len(wire.requests) < 2:
                 assert not all(call.done() for call in held)
             error = refusal(client)
-            assert ("too many calls in flight", False) == (str(error), error.sent)
+            assert ("crowded", False) == (str(error), error.sent)
             assert not any(call.done() for call in held)
             assert [True, True] == [call.result().sent for call in held]
             assert 2 == len(wire.requests)
@@ -186,7 +186,7 @@ class TestBulkhead:
 
         client = client_of(adapter=WsgiAdapter(application), max_calls=1)
         assert "no answer in time" == str(refusal(client, deadline=0.1))
-        assert "too many calls in flight" == str(refusal(client))
+        assert "crowded" == str(refusal(client))
         free.set()
         assert 200 == _when_free(client).status
 

@@ -6,10 +6,10 @@ import math
 
 
 def duration(seconds: float) -> str:
-    """Return a validity in seconds as words: whole minutes from one minute on."""
+    """Return a validity in seconds as words: whole minutes, rounded down, from one minute on."""
     if seconds < 60:
         return f"{max(1, math.ceil(seconds))} seconds"
-    minutes = math.ceil(seconds / 60)
+    minutes = int(seconds // 60)
     return f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"
 
 
