@@ -13,5 +13,7 @@ class PasswordlessConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from . import checks  # noqa: F401
+        """Register the system checks and mask numbers in our logs."""
+        from . import checks, logs  # noqa: F401
+
+        logs.install()

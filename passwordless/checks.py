@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings as django_settings
-from django.contrib.auth import get_backends
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from . import gateway, limits
+from . import bounds, gateway, limits, phones
 from .conf import DEFAULTS, settings
 from .states import Channel
 from .vonage.hosts import is_loopback, origin
-
-NUMBER_TYPES = {"mobile", "fixed_line_or_mobile", "fixed_line", "voip"}
-BRAND = re.compile(r"[^/{}:$]{1,18}\Z")
-SENDER = re.compile(r"([A-Za-z0-9]{3,11}|[0-9]{11,15})\Z")
-REGION = re.compile(r"[A-Z]{2}\Z")
-V1_SEQUENCES = {"sms", "voice", "sms sms", "voice voice", "sms voice", "sms sms voice", "sms voice voice"}
-RANGES: dict[str, tuple[float, float]] = {
-    "MAX_GUESSES": (1, 3),
-    "ATTEMPT_LIFETIME": (60, 600),
-    "CODE_LENGTH": (4, 10),
-    "MAX_CALLS": (1, 1000),
-    "CONNECT_TIMEOUT": (0.1, 60),
-    "START_TIMEOUT": (0.1, 60),
-    "CHECK_TIMEOUT": (0.1, 60),
-    "TRUSTED_PROXY_COUNT": (0, 10),
-    "RETENTION_DAYS": (1, 365),
-}
-TYPES: dict[str, type | tuple[type, ...]] = {
-    **{key: str for key in DEFAULTS if isinstance(DEFAULTS[key], str)},
-    **{key: bool for key in DEFAULTS if isinstance(DEFAULTS[key], bool)},
-    **{key: (list, tuple) for key in DEFAULTS if isinstance(DEFAULTS[key], list)},
-    **dict.fromkeys(RANGES, (int, float)),
-    "VERIFY_VERSION": int,
-    "LIMITS": dict,
-    "EMULATOR": (bool, type(None)),
-    "COUNTRIES": (list, tuple, set, frozenset, type(None)),
-}
+from .vonage.signature import MIN_SECRET
 
 
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Names, types, ranges and combinations of the settings dict."""
-    if not isinstance(getattr(django_settings, "PASSWORDLESS", {}), dict):
+    if not _is_dict():
         return [Error("PASSWORDLESS must be a dict.", hint="PASSWORDLESS = {}", id="passwordless.E001")]
     names = list(_unknown())
     types = list(_types())
@@ -61,13 +34,25 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 @register(Tags.security)
 def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What the app needs around itself."""
-    return [*_backend(), *_middleware(), *_credentials()]
+    return [*_backend(), *_middleware(), *_time_zones(), *(_credentials() if _is_sound() else ())]
 
 
 @register(Tags.security, deploy=True)
 def check_production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is fine on a developer's machine and nowhere else."""
-    return [*_production()]
+    return [*_production()] if _is_sound() else []
+
+
+def _is_dict() -> bool:
+    try:
+        return settings.given is not None
+    except ImproperlyConfigured:
+        return False
+
+
+def _is_sound() -> bool:
+    """Return whether values can be compared at all; where not, `check_settings` tells why."""
+    return _is_dict() and not any(_types())
 
 
 def _unknown() -> Iterator[CheckMessage]:
@@ -79,42 +64,57 @@ def _unknown() -> Iterator[CheckMessage]:
 
 
 def _types() -> Iterator[CheckMessage]:
-    for name, expected in TYPES.items():
+    for name, expected in bounds.TYPES.items():
         value = getattr(settings, name)
         odd = isinstance(value, bool) and bool not in (
             expected if isinstance(expected, tuple) else (expected,)
         )
         if odd or not isinstance(value, expected):
-            hint = f'PASSWORDLESS = {{"{name}": {DEFAULTS[name]!r}}}'
+            hint = (
+                bounds.SERVED if name == "COUNTRIES" else f'PASSWORDLESS = {{"{name}": {DEFAULTS[name]!r}}}'
+            )
             yield Error(f"PASSWORDLESS[{name!r}] has the wrong type.", hint=hint, id="passwordless.E003")
 
 
 def _ranges() -> Iterator[CheckMessage]:
-    for name, (low, high) in RANGES.items():
+    for name, (low, high) in bounds.RANGES.items():
         if not low <= getattr(settings, name) <= high:
             hint = f'PASSWORDLESS = {{"{name}": {DEFAULTS[name]!r}}}'
             message = f"PASSWORDLESS[{name!r}] must be from {low} to {high}."
             yield Error(message, hint=hint, id="passwordless.E004")
-    if settings.VERIFY_VERSION not in (1, 2):
-        yield Error(
-            "PASSWORDLESS['VERIFY_VERSION'] must be 1 or 2.",
-            hint='PASSWORDLESS = {"VERIFY_VERSION": 2}',
-            id="passwordless.E004",
-        )
+    for name, choices in bounds.CHOICES.items():
+        if getattr(settings, name) not in choices:
+            hint = f'PASSWORDLESS = {{"{name}": {DEFAULTS[name]!r}}}'
+            message = (
+                f"PASSWORDLESS[{name!r}] must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}."
+            )
+            yield Error(message, hint=hint, id="passwordless.E004")
 
 
 def _message() -> Iterator[CheckMessage]:
     """Brand, sender and channels, as Vonage takes them."""
-    if not BRAND.match(settings.BRAND_NAME):
+    if not bounds.BRAND.match(settings.BRAND_NAME):
         yield Error(
             "PASSWORDLESS['BRAND_NAME'] must have 1 to 18 characters, none of them / { } : $.",
             hint='PASSWORDLESS = {"BRAND_NAME": "Example"}',
             id="passwordless.E005",
         )
-    if settings.SENDER and not SENDER.match(settings.SENDER):
+    if settings.SENDER and not bounds.SENDER.match(settings.SENDER):
         yield Error(
             "PASSWORDLESS['SENDER'] must be 3 to 11 letters and digits, or 11 to 15 digits.",
             hint='PASSWORDLESS = {"SENDER": "Example"}',
+            id="passwordless.E005",
+        )
+    if settings.SENDER and settings.VERIFY_VERSION == 1 and not bounds.V1_SENDER.match(settings.SENDER):
+        yield Error(
+            "Verify v1 takes a bounds.SENDER of at most 11 letters and digits.",
+            hint='PASSWORDLESS = {"SENDER": "Example"}',
+            id="passwordless.E005",
+        )
+    if settings.LOCALE and not bounds.LOCALE.match(settings.LOCALE):
+        yield Error(
+            "PASSWORDLESS['LOCALE'] must be a language tag of Vonage.",
+            hint='PASSWORDLESS = {"LOCALE": "en-us"}',
             id="passwordless.E005",
         )
     yield from _channels()
@@ -128,19 +128,19 @@ def _message() -> Iterator[CheckMessage]:
 
 def _channels() -> Iterator[CheckMessage]:
     channels = list(settings.CHANNELS)
-    if not 1 <= len(channels) <= 3 or not set(channels) <= set(Channel.values):
+    if not 1 <= len(channels) <= 3 or not all(one in Channel.values for one in channels):
         yield Error(
             f"PASSWORDLESS['CHANNELS'] must be one to three of {', '.join(Channel.values)}.",
             hint='PASSWORDLESS = {"CHANNELS": ["sms", "voice"]}',
             id="passwordless.E006",
         )
-    elif settings.VERIFY_VERSION == 1 and " ".join(channels) not in V1_SEQUENCES:
+    elif settings.VERIFY_VERSION == 1 and " ".join(channels) not in bounds.V1_SEQUENCES:
         yield Error(
             "Verify v1 has no workflow with this sequence of channels.",
             hint='PASSWORDLESS = {"CHANNELS": ["sms", "voice"]}',
             id="passwordless.E006",
         )
-    if Channel.WHATSAPP in channels and not settings.WHATSAPP_SENDER:
+    if Channel.WHATSAPP in channels and not bounds.SENDER.match(settings.WHATSAPP_SENDER):
         yield Error(
             "WhatsApp needs the number of your WhatsApp Business Account.",
             hint='PASSWORDLESS = {"WHATSAPP_SENDER": "12125550100"}',
@@ -150,24 +150,35 @@ def _channels() -> Iterator[CheckMessage]:
 
 def _numbers() -> Iterator[CheckMessage]:
     regions = [settings.DEFAULT_REGION, *(settings.COUNTRIES or [])]
-    if not all(isinstance(region, str) and REGION.match(region) for region in regions):
+    if not all(isinstance(region, str) and bounds.REGION.match(region) for region in regions):
         yield Error(
             "PASSWORDLESS['COUNTRIES'] and ['DEFAULT_REGION'] take ISO countries in capitals.",
-            hint='PASSWORDLESS = {"COUNTRIES": ["US", "CA"], "DEFAULT_REGION": "US"}',
+            hint=bounds.SERVED,
             id="passwordless.E007",
         )
+    else:
+        yield from _regions(set(regions))
     if settings.COUNTRIES is not None and not settings.COUNTRIES:
         yield Error(
             "PASSWORDLESS['COUNTRIES'] is empty: nobody can log in.",
             hint='PASSWORDLESS = {"COUNTRIES": ["US"]}',
             id="passwordless.E007",
         )
-    if not set(settings.NUMBER_TYPES) <= NUMBER_TYPES:
+    if not all(one in bounds.NUMBER_TYPES for one in settings.NUMBER_TYPES):
         yield Error(
-            f"PASSWORDLESS['NUMBER_TYPES'] must be from {', '.join(sorted(NUMBER_TYPES))}.",
+            f"PASSWORDLESS['NUMBER_TYPES'] must be from {', '.join(bounds.NUMBER_TYPES)}.",
             hint='PASSWORDLESS = {"NUMBER_TYPES": ["mobile", "fixed_line_or_mobile"]}',
             id="passwordless.E007",
         )
+
+
+def _regions(named: set[str]) -> Iterator[CheckMessage]:
+    """What is no country would let nobody in; the list of them is loaded only for who names another than ours."""
+    unknown = named - phones.regions() if named - {DEFAULTS["DEFAULT_REGION"]} else set()
+    for region in sorted(unknown):
+        message = f"PASSWORDLESS['COUNTRIES'] and ['DEFAULT_REGION']: no country {region!r} has numbers."
+        hint = f"Did you mean {bounds.MEANT[region]!r}?" if region in bounds.MEANT else bounds.SERVED
+        yield Error(message, hint=hint, id="passwordless.E007")
 
 
 def _limits() -> Iterator[CheckMessage]:
@@ -179,9 +190,21 @@ def _limits() -> Iterator[CheckMessage]:
             continue
         try:
             limits.parse(rates)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             hint = f'PASSWORDLESS = {{"LIMITS": {{"{name}": "{limits.DEFAULTS[name]}"}}}}'
             yield Error(f"The limit {name!r} cannot be read.", hint=hint, id="passwordless.E008")
+    if settings.LIMITS_STORAGE and not bounds.STORAGE.match(settings.LIMITS_STORAGE):
+        yield Error(
+            "PASSWORDLESS['LIMITS_STORAGE'] must be the address of a Redis server.",
+            hint='PASSWORDLESS = {"LIMITS_STORAGE": "redis://127.0.0.1:6379/0"}',
+            id="passwordless.E008",
+        )
+    elif settings.LIMITS_STORAGE.startswith("redis") and find_spec("redis") is None:
+        yield Error(
+            "PASSWORDLESS['LIMITS_STORAGE'] needs the client library of Redis.",
+            hint="pip install django-passwordless-vonage[redis]",
+            id="passwordless.E008",
+        )
     waits = settings.RESEND_WAITS
     if not waits or not all(isinstance(wait, int) and wait >= 30 for wait in waits):
         yield Error(
@@ -204,13 +227,23 @@ def _host() -> Iterator[CheckMessage]:
 
 def _backend() -> Iterator[CheckMessage]:
     """Exactly one phone backend: with two, each guess would be asked twice."""
-    phone = [backend for backend in get_backends() if hasattr(backend, "find_user")]
+    named = [import_string(path) for path in django_settings.AUTHENTICATION_BACKENDS]
+    phone = [backend for backend in named if hasattr(backend, "find_user")]
     if len(phone) != 1:
         yield Error(
             f"AUTHENTICATION_BACKENDS names {len(phone)} phone backends; it must name one.",
             hint='AUTHENTICATION_BACKENDS = ["passwordless.backends.PhoneBackend", '
             '"django.contrib.auth.backends.ModelBackend"]',
             id="passwordless.E010",
+        )
+
+
+def _time_zones() -> Iterator[CheckMessage]:
+    if not django_settings.USE_TZ:
+        yield Error(
+            "Attempts begin and end at moments, which need time zones.",
+            hint="USE_TZ = True",
+            id="passwordless.E014",
         )
 
 
@@ -239,16 +272,19 @@ def _credentials() -> Iterator[CheckMessage]:
             hint='PASSWORDLESS = {"API_KEY": "...", "API_SECRET": "..."} or {"EMULATOR": True}',
             id="passwordless.W001",
         )
-    if any(given):
-        try:
-            gateway.credentials()
-        except ImproperlyConfigured as error:
-            yield Error(
-                f"The Vonage credentials cannot be used. {error}",
-                hint='PASSWORDLESS = {"API_KEY": "...", "API_SECRET": "..."}, '
-                'or {"APPLICATION_ID": "...", "PRIVATE_KEY": "/path/to/private.key"}, or all four',
-                id="passwordless.E012",
-            )
+    if any(given) and (fault := _fault()):
+        yield Error(
+            f"The Vonage credentials cannot be used. {fault}",
+            hint='PASSWORDLESS = {"API_KEY": "...", "API_SECRET": "..."}, '
+            'or {"APPLICATION_ID": "...", "PRIVATE_KEY": "/path/to/private.key"}, or all four',
+            id="passwordless.E012",
+        )
+    if not all(isinstance(one, str) and len(one.encode()) >= MIN_SECRET for one in gateway.secrets()):
+        yield Error(
+            f"PASSWORDLESS['SIGNATURE_SECRET'] needs {MIN_SECRET} bytes of text: webhooks are refused.",
+            hint="Set a longer one in the Vonage dashboard, then here (RFC 7518, 3.2).",
+            id="passwordless.E013",
+        )
     if settings.CODE_LENGTH < 6:
         yield Caution(
             "Codes of fewer than six digits are too easy to guess (NIST SP 800-63B-4, 3.1.3.2).",
@@ -261,6 +297,18 @@ def _credentials() -> Iterator[CheckMessage]:
             hint='PASSWORDLESS = {"COUNTRIES": ["US", "CA"]}',
             id="passwordless.W003",
         )
+
+
+def _fault() -> str:
+    """Return what is wrong with what is given. An emulator takes anybody, but half a pair is a slip anywhere."""
+    pairs = (settings.API_KEY, settings.API_SECRET), (settings.APPLICATION_ID, settings.PRIVATE_KEY)
+    if any(bool(name) != bool(secret) for name, secret in pairs):
+        return "Each pair is given whole or not at all."
+    try:
+        gateway.credentials()
+    except ImproperlyConfigured as error:
+        return str(error)
+    return ""
 
 
 def _production() -> Iterator[CheckMessage]:

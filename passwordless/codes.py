@@ -40,4 +40,4 @@ def clean(text: str, length: int) -> str:
 
 
 def _digit(character: str) -> str:
-    return str(unicodedata.decimal(character, character))
+    return "-" if unicodedata.category(character) == "Pd" else str(unicodedata.decimal(character, character))

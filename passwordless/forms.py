@@ -54,7 +54,7 @@ def ended(status: Status, reason: Reason) -> str:
 def seconds_left(outcome: Outcome) -> int:
     """Return how long to wait: exactly for our own cool-down, in whole minutes for every other limit."""
     if outcome.retry_at is None:
-        return 60
+        return 3600 if outcome.reason is Reason.LOCKED else 60
     seconds = max((outcome.retry_at - timezone.now()).total_seconds(), 1)
     return math.ceil(seconds) if outcome.reason is Reason.WAIT else math.ceil(seconds / 60) * 60
 
@@ -67,8 +67,8 @@ def _wait(outcome: Outcome) -> str:
     seconds = seconds_left(outcome)
     if outcome.reason is Reason.WAIT and seconds <= 120:
         return ngettext(
-            "Wait %(count)d more second before asking for a new code.",
-            "Wait %(count)d more seconds before asking for a new code.",
+            "Wait %(count)d more second before asking again.",
+            "Wait %(count)d more seconds before asking again.",
             seconds,
         ) % {"count": seconds}
     minutes = math.ceil(seconds / 60)
@@ -96,7 +96,8 @@ class PhoneForm(forms.Form):
         error_messages={"required": _("Enter your mobile number.")},
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}),
     )
-    next = forms.CharField(required=False, widget=forms.HiddenInput)
+    # A plain field: what cannot be a destination is dropped later and stops no code.
+    next = forms.Field(required=False, widget=forms.HiddenInput)
 
     outcome: Outcome | None = None
 
@@ -106,6 +107,7 @@ class PhoneForm(forms.Form):
         self.tag = session.nonce(request)
         self.use_required_attribute = False
 
+    @sensitive_variables()
     def clean_number(self) -> str:
         """Return the number as E.164, or say why it gets no code."""
         try:
@@ -113,6 +115,7 @@ class PhoneForm(forms.Form):
         except phones.NumberRefused as refused:
             raise ValidationError(_refusal(refused), code=refused.code) from None
 
+    @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         """Ask for a code, unless the number was refused already."""
         if "number" in self.cleaned_data:
@@ -122,7 +125,7 @@ class PhoneForm(forms.Form):
                 Purpose.LOGIN,
                 held=session.held(self.request),
             )
-            if self.outcome.handle is None:
+            if self.outcome.handle is None or self.outcome.reason not in (Reason.OK, Reason.SENDING):
                 field = "number" if self.outcome.public is Public.NUMBER_REFUSED else None
                 self.add_error(field, ValidationError(sentence(self.outcome), code=self.outcome.public))
         return self.cleaned_data

@@ -16,6 +16,7 @@ SHAPE = re.compile(r"\(?\+?[0-9 ()\-.]{4,40}\Z")
 # Address books of some phones wrap a copied number in these; inside a number they hide something.
 EDGES = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 FICTIONAL = re.compile(r"\+121255501[0-9]{2}\Z")
+SEPARATORS = re.compile(r"[ ()\-.]")
 GEOGRAPHIC = re.compile(r"[A-Z]{2}\Z")
 
 
@@ -38,13 +39,25 @@ def parse(text: str, region: str | None = None) -> str:
     digits, so that two people could mean different things by one spelling: the character filter comes first.
     """
     clean = _clean(text)
-    if clean in settings.RESERVED_NUMBERS:
-        return clean
+    if reserved := _reserved(clean):
+        return reserved
     number = _read(clean, region or settings.DEFAULT_REGION)
     _judge(number)
+    return _e164(number)
+
+
+def spell(text: str) -> str:
+    """Return a valid number in any usual spelling as E.164, be it served or not. Raises NumberRefused."""
+    clean = _clean(text)
+    reserved = _reserved(clean)
+    return reserved or _e164(_read(clean, settings.DEFAULT_REGION))
+
+
+def regions() -> frozenset[str]:
+    """Return the ISO countries in which there are telephone numbers."""
     import phonenumbers
 
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def region_of(number: str) -> str:
@@ -82,6 +95,17 @@ def is_reserved(number: str) -> bool:
     return bool(FICTIONAL.match(number)) or number in settings.RESERVED_NUMBERS
 
 
+def _reserved(clean: str) -> str:
+    bare = SEPARATORS.sub("", clean)
+    return bare if bare in settings.RESERVED_NUMBERS else ""
+
+
+def _e164(number: Parsed) -> str:
+    import phonenumbers
+
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
 def _clean(text: str) -> str:
     if len(text) > MAX_LENGTH:
         raise NumberRefused("unreadable")
@@ -91,7 +115,7 @@ def _clean(text: str) -> str:
     text = "".join(_plain(character) for character in text)
     if not SHAPE.match(text):
         raise NumberRefused("unreadable")
-    return "+" + text[2:] if text.startswith("00") else text
+    return text
 
 
 def _plain(character: str) -> str:
@@ -104,10 +128,13 @@ def _plain(character: str) -> str:
 def _read(text: str, region: str) -> Parsed:
     import phonenumbers
 
+    # 00 is the prefix of most countries, but of some it is the beginning of a longer one (AU 0011).
+    spellings = ["+" + text[2:], text] if text.startswith("00") else [text]
     try:
-        number = phonenumbers.parse(text, region)
+        read = [phonenumbers.parse(spelling, region) for spelling in spellings]
     except phonenumbers.NumberParseException:
         raise NumberRefused("unreadable") from None
+    number = next(filter(phonenumbers.is_valid_number, read), read[0])
     if not phonenumbers.is_valid_number(number):
         raise NumberRefused(_what_is_wrong(number), _region(number))
     return number

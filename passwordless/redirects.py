@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import posixpath
+from urllib.parse import unquote, urlsplit
 
 from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, get_script_prefix, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 
 MAX_LENGTH = 512
@@ -38,8 +39,14 @@ def after_cancel() -> str:
 
 
 def _is_ours(url: str) -> bool:
+    # As the server will see it: a browser undoes dots, the server percent signs, the script name and a
+    # missing slash.
+    bare = posixpath.normpath(unquote(urlsplit(url).path)).removeprefix(get_script_prefix().rstrip("/"))
+    return any(_resolves_to_us(path) for path in (bare, f"{bare}/"))
+
+
+def _resolves_to_us(path: str) -> bool:
     try:
-        match = resolve(urlsplit(url).path)
+        return "passwordless" in resolve(path).app_names
     except (Resolver404, ValueError):
         return False
-    return "passwordless" in match.app_names

@@ -48,6 +48,18 @@ def forget(request: HttpRequest) -> None:
     request.session.pop(KEY, None)
 
 
+def renew(request: HttpRequest) -> None:
+    """Change the key of somebody who logs in again: Django does so for newcomers and other users only."""
+    if request.user.is_authenticated:
+        request.session.cycle_key()
+
+
+def let_go(request: HttpRequest) -> None:
+    """Let go of the attempt; the tag stays, so that giving up does not renew what a session may ask for."""
+    if kept := _kept(request):
+        request.session[KEY] = {"nonce": kept.get("nonce")}
+
+
 def ticket(request: HttpRequest, handle: Handle) -> str:
     """Return what a form carries so that it counts for this session's attempt and no other."""
     return salted_hmac(

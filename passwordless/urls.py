@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views
+from . import views, webhooks
 
 app_name = "passwordless"
 urlpatterns = [
@@ -11,5 +11,6 @@ urlpatterns = [
     path("login/advance/", views.AdvanceView.as_view(), name="advance"),
     path("login/cancel/", views.CancelView.as_view(), name="cancel"),
     path("login/done/", views.DoneView.as_view(), name="done"),
+    path("webhooks/vonage/", webhooks.VonageWebhook.as_view(), name="webhook"),
     path("logout/", views.LogoutView.as_view(), name="logout"),
 ]

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.mixins import LoginRequiredMixin
-from django.db import transaction
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.generic import FormView, TemplateView, View
 
-from . import flow, gateway, phones, redirects, session
+from . import devices, flow, gateway, phones, redirects, session
 from .conf import settings
 from .forms import CodeForm, PhoneForm, ended, seconds_left, sentence
 from .models import VerificationAttempt
-from .outcomes import Handle, Outcome
+from .outcomes import Handle, Outcome, Visitor
 from .states import LIVE, Public, Status
 from .visitor import visitor
 
@@ -36,12 +39,22 @@ else:
     _FormView = FormView
 
 HTTP_STATUS = {Public.WAIT: 429, Public.BUSY: 429, Public.UNAVAILABLE: 503}
+logger = logging.getLogger("passwordless")
+
 FRAMES = "Content-Security-Policy"
+GRACE = timedelta(seconds=5)
+"""What has passed between the message and the page does not make a minute less of it."""
 
 
 # non_atomic_requests: with ATOMIC_REQUESTS an error after a guess would give the guess back.
 @method_decorator(
-    [transaction.non_atomic_requests, sensitive_post_parameters("number", "code"), csrf_protect, never_cache],
+    [
+        transaction.non_atomic_requests,
+        sensitive_variables(),
+        sensitive_post_parameters("number", "code"),
+        csrf_protect,
+        never_cache,
+    ],
     name="dispatch",
 )
 class Page(View):
@@ -49,8 +62,19 @@ class Page(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse to run where each process would have an emulator of its own; forbid frames."""
-        gateway.refuse_multiprocess(request.META)
-        response = self.turn_away() or super().dispatch(request, *args, **kwargs)
+        meant = str(request.method).lower() in self.http_method_names
+        try:
+            gateway.refuse_multiprocess(request.META)
+            response = (meant and self.turn_away()) or super().dispatch(request, *args, **kwargs)
+        except ImproperlyConfigured as error:
+            if django_settings.DEBUG:
+                raise
+            logger.error("Nobody can log in: %s", error)
+            response = _unavailable()
+        except (OperationalError, InterfaceError):
+            # What was asked stays paid; a claim without a verdict is taken over after a while.
+            logger.exception("The database does not answer.")
+            response = _unavailable()
         response.headers["X-Frame-Options"] = "DENY"
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if not any("csp" in name.lower() for name in django_settings.MIDDLEWARE):
@@ -65,6 +89,7 @@ class Page(View):
 class LoginView(Page, _FormView):
     """Asks for the number."""
 
+    http_method_names = ["get", "head", "post", "options"]
     form_class = PhoneForm
     template_name = "passwordless/login.html"
 
@@ -89,7 +114,7 @@ class LoginView(Page, _FormView):
     def form_valid(self, form: PhoneForm) -> HttpResponse:
         """Hold the handle and go to the code page."""
         assert form.outcome is not None and form.outcome.handle is not None  # noqa: PT018, S101
-        wanted = redirects.safe(self.request, form.cleaned_data["next"])
+        wanted = redirects.safe(self.request, form.cleaned_data["next"] or "")
         session.keep(self.request, form.outcome.handle, tag=form.tag, next_url=wanted)
         return HttpResponseRedirect(reverse("passwordless:code"))
 
@@ -113,14 +138,19 @@ class HandlePage(Page):
 
     def code_page(self, form: CodeForm, outcome: Outcome | None = None) -> HttpResponseBase:
         """Show the code page as things stand now, with the status that belongs to the outcome."""
-        attempt = VerificationAttempt.objects.filter(key=self.handle.key).first()
-        if attempt is None or attempt.status == Status.VERIFIED:
+        attempt = VerificationAttempt.objects.by_key(self.handle.key)
+        shut_out = outcome is not None and outcome.public is Public.WRONG
+        gone = attempt is None or not attempt.number
+        if attempt is None or gone or (attempt.status == Status.VERIFIED and not shut_out):
             return HttpResponseRedirect(reverse("passwordless:login"))
         now = timezone.now()
+        if attempt.status == Status.VERIFIED:
+            # Right, but for nobody who may come in: the page is that of a wrong code.
+            attempt = attempt.veiled()
         status, reason = attempt.state(now)
         if status not in LIVE and outcome is None:
             form.refuse(ended(status, reason))
-        context = {"form": form, **_standing(attempt, now)}
+        context = {"form": form, **_standing(attempt, visitor(self.request), now)}
         return _with_status(render(self.request, "passwordless/code.html", context), outcome)
 
     def fresh_form(self) -> CodeForm:
@@ -145,8 +175,12 @@ class CodeView(HandlePage):
             return self.code_page(_emptied(form, session.ticket(request, self.handle)), form.outcome)
         wanted = session.next_url(request)
         session.forget(request)
+        session.renew(request)
         login(request, form.user)
-        return HttpResponseRedirect(redirects.after_login(request, wanted))
+        response = HttpResponseRedirect(redirects.after_login(request, wanted))
+        if form.outcome is not None:
+            devices.remember(response, form.outcome.number)
+        return response
 
 
 class AdvanceView(HandlePage):
@@ -179,27 +213,31 @@ class CancelView(HandlePage):
         wanted = session.next_url(request)
         if session.fits(request, self.handle, request.POST.get("ticket", "")):
             flow.cancel(self.handle, visitor(request))
-            session.forget(request)
+            session.let_go(request)
         if request.POST.get("to") != "login":
             return HttpResponseRedirect(redirects.after_cancel())
         query = f"?{urlencode({'next': wanted})}" if wanted else ""
         return HttpResponseRedirect(reverse("passwordless:login") + query)
 
 
-class DoneView(LoginRequiredMixin, Page, TemplateView):
+class DoneView(Page, TemplateView):
     """Where a login ends on a site that has not said where."""
 
+    http_method_names = ["get", "head", "options"]
     template_name = "passwordless/signed_in.html"
+
+    def turn_away(self) -> HttpResponseBase | None:
+        """Send whoever is not logged in to our own login page, whatever LOGIN_URL says."""
+        if self.request.user.is_authenticated:
+            return None
+        return redirect_to_login(self.request.get_full_path(), reverse("passwordless:login"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the brand."""
         return super().get_context_data(brand=settings.BRAND_NAME, **kwargs)
 
-    def get_login_url(self) -> str:
-        """Return our own login page, whatever LOGIN_URL says."""
-        return reverse("passwordless:login")
 
-
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class LogoutView(auth_views.LogoutView):
     """Django's, by POST only; lands on our login page if the site has not said where."""
 
@@ -213,17 +251,23 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "passwordless/csrf_failure.html", {"brand": settings.BRAND_NAME}, status=403)
 
 
-def _standing(attempt: VerificationAttempt, now: datetime) -> dict[str, Any]:
+def _unavailable() -> HttpResponse:
+    """Return a page that needs no database: neither session nor user."""
+    page = render_to_string("passwordless/unavailable.html", {"brand": settings.BRAND_NAME})
+    return HttpResponse(page, status=503, headers={"Retry-After": "60"})
+
+
+def _standing(attempt: VerificationAttempt, who: Visitor, now: datetime) -> dict[str, Any]:
     """Return what the code page shows of an attempt as it is now."""
     status, _ = attempt.state(now)
-    step = flow.next_step(attempt, now)
+    step = flow.next_step(attempt, who, now)
     return {
         "brand": settings.BRAND_NAME,
         "number": phones.display(attempt.number),
         "channel": attempt.channel(now).value,
         "sending": status is Status.STARTING,
         "ended": status not in LIVE,
-        "minutes": max(int((attempt.code_until(now) - now).total_seconds() / 60 + 0.5), 1),
+        "minutes": max(int((attempt.code_until(now) - now + GRACE).total_seconds() / 60), 1),
         "next_step": step and {
             "channel": step.channel.value,
             "at": step.at,

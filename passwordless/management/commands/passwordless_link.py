@@ -29,24 +29,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Link all, or none."""
-        pairs = list(_pairs(options))
+        wanted = [_meant(name, text) for name, text in _pairs(options)]
         with transaction.atomic():
-            for name, text in pairs:
-                self._link(name, text, replace=options["replace"])
+            done = [_link(name, user, number, replace=options["replace"]) for name, user, number in wanted]
+        self.stdout.write("\n".join(done))
 
-    def _link(self, name: str, text: str, *, replace: bool) -> None:
-        model = get_user_model()
-        try:
-            user = model._default_manager.get_by_natural_key(name)
-            number = phones.parse(text)
-            numbers.link(user, number, replace=replace)
-        except model.DoesNotExist:
-            raise CommandError(f"There is no user {name!r}.") from None
-        except phones.NumberRefused as refused:
-            raise CommandError(f"The number for {name!r} is refused: {refused.code}.") from None
-        except numbers.Taken:
-            raise CommandError(f"The number for {name!r} belongs to another user.") from None
-        self.stdout.write(f"{name}: {phones.mask(number)}")
+
+def _meant(name: str, text: str) -> tuple[str, Any, str]:
+    """Return whom and which number a line means. Looked up before anything is written."""
+    model = get_user_model()
+    try:
+        return name, model._default_manager.get_by_natural_key(name), phones.parse(text)
+    except model.DoesNotExist:
+        raise CommandError(f"There is no user {name!r}.") from None
+    except phones.NumberRefused as refused:
+        raise CommandError(f"The number for {name!r} is refused: {refused.code}.") from None
+
+
+def _link(name: str, user: Any, number: str, *, replace: bool) -> str:
+    try:
+        numbers.link(user, number, replace=replace)
+    except numbers.Taken:
+        raise CommandError(f"The number for {name!r} belongs to another user.") from None
+    return f"{name}: {phones.mask(number)}"
 
 
 def _pairs(options: dict[str, Any]) -> list[tuple[str, str]]:
@@ -56,10 +61,11 @@ def _pairs(options: dict[str, Any]) -> list[tuple[str, str]]:
         return [(options["user"], options["number"])]
     try:
         with options["csv"].open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{options['csv']} cannot be read: {error}") from None
-    for line, row in enumerate(rows, 1):
+    for line, row in rows:
         if len(row) != 2:
             raise CommandError(f"Line {line} of {options['csv']} is not user,number.")
-    return [(row[0].strip(), row[1].strip()) for row in rows]
+    return [(row[0].strip(), row[1].strip()) for _line, row in rows]

@@ -9,9 +9,9 @@ from ... import flow
 
 
 class Command(BaseCommand):
-    """Expires overdue attempts, deletes old ones and counters whose window is long over."""
+    """Expires what is overdue, forgets what is old, drops what no longer counts."""
 
-    help = "Expire overdue attempts and delete those older than RETENTION_DAYS."
+    help = "Expire overdue attempts, forget numbers and visitors and delete attempts by their age."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --dry-run."""
@@ -22,6 +22,7 @@ class Command(BaseCommand):
         done = flow.prune(timezone.now(), dry_run=options["dry_run"])
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
-            f"{done.expired} attempts {would}expired, {done.deleted} {would}deleted, "
-            f"{done.counters} counters {would}deleted."
+            f"{done.expired} attempts {would}expired, {done.deleted} {would}deleted; "
+            f"{done.numbers} numbers and {done.visitors} visitors {would}forgotten; "
+            f"{done.counters} counters and {done.receipts} receipts {would}dropped."
         )

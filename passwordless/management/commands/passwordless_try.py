@@ -5,12 +5,13 @@ from __future__ import annotations
 from getpass import getpass
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ... import codes, flow, gateway, phones
 from ...conf import settings
 from ...outcomes import Handle, Outcome, Visitor
-from ...states import Purpose
+from ...states import Purpose, Reason, Status
 
 
 class Command(BaseCommand):
@@ -28,8 +29,11 @@ class Command(BaseCommand):
             number = phones.parse(options["number"])
         except phones.NumberRefused as refused:
             raise CommandError(f"That number gets no code: {refused.code}.") from None
-        outcome = flow.start(number, Visitor(session="passwordless_try"), Purpose.CONFIRM)
-        if outcome.handle is None:
+        try:
+            outcome = flow.start(number, Visitor(), Purpose.CONFIRM)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
+        if outcome.handle is None or outcome.reason is not Reason.OK:
             raise CommandError(_why(outcome))
         self.stdout.write(f"A code is on its way to {phones.mask(number)}.")
         self._show(number)
@@ -49,8 +53,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"A code has {settings.CODE_LENGTH} digits.")
                 continue
             except (EOFError, KeyboardInterrupt):
-                flow.cancel(handle, Visitor())
-                raise CommandError("Cancelled.") from None
+                raise CommandError(_left(flow.cancel(handle, Visitor()))) from None
             outcome = flow.check(handle, code, Visitor())
             if outcome.verified:
                 self.stdout.write(self.style.SUCCESS("Right. The settings work."))
@@ -58,6 +61,10 @@ class Command(BaseCommand):
             if not outcome.guesses_left:
                 raise CommandError(_why(outcome))
             self.stderr.write(f"{_why(outcome)} {outcome.guesses_left} tries left.")
+
+
+def _left(outcome: Outcome) -> str:
+    return "Cancelled." if outcome.status is Status.CANCELLED else f"Not cancelled: {_why(outcome)}"
 
 
 def _why(outcome: Outcome) -> str:

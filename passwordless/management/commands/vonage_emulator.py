@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from passwordless.vonage.emulator import Emulator, Server, Switches
+from ...vonage.emulator import Emulator, Server, Switches
 
 SECRET = "VONAGE_SIGNATURE_SECRET"  # noqa: S105 - the name of a variable
 
