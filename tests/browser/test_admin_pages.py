@@ -1,0 +1,46 @@
+"""The audit in the admin, as staff see it in a browser under a strict policy."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ATTEMPTS = "/admin/passwordless/verificationattempt/"
+
+
+@pytest.fixture
+def staff(visit):
+    """The administrator of the demo, logged in."""
+    staff = visit()
+    staff.see("/admin/login/")
+    staff.field("username").fill("admin")
+    staff.field("password").fill(staff.site.password)
+    staff.press("Log in")
+    return staff
+
+
+def test_the_list_finds_an_attempt_by_its_number_and_shows_only_the_end_of_it(staff, person):
+    person.log_in()
+    staff.see(ATTEMPTS)
+    staff.page.locator("#searchbar").fill(person.number)
+    staff.press("Search")
+    rows = staff.page.locator("#result_list tbody tr")
+    assert 1 == rows.count()
+    row = rows.inner_text()
+    assert "Verified" in row
+    assert person.number[-3:] in row
+    assert person.number not in row
+    assert 0 == staff.page.locator("#content a[href$='/add/']").count()
+
+
+def test_the_detail_tells_the_story_and_offers_no_change(staff, person):
+    person.ask()
+    person.give(person.wrong_code())
+    person.give(person.code())
+    staff.see(f"{ATTEMPTS}?q=%2B{person.number[1:]}")
+    staff.page.locator("#result_list tbody th a").click()
+    story = staff.page.locator(".field-timeline").inner_text()
+    assert 0 <= story.lower().find("wrong") < story.lower().find("verified")
+    assert 0 == staff.page.locator("#content input:visible, #content textarea:visible").count()
+    assert person.number not in staff.page.content()
