@@ -13,7 +13,10 @@ import bootstrap
 def main():
     bootstrap.enter(sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError as error:
+        raise ImportError("There is no Django here: run `python3 manage.py demo` first.") from error
 
     execute_from_command_line(sys.argv)
 

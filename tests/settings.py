@@ -39,5 +39,7 @@ TEMPLATES[0]["OPTIONS"] = {
 }
 AUTHENTICATION_BACKENDS = ["passwordless.backends.PhoneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-PASSWORDLESS = {"EMULATOR": True, "BRAND_NAME": "Example"}
+# Neighbours share a block, and all tests share a country and a site: those limits have tests of their own.
+WIDE = dict.fromkeys(["sends_per_block_1000", "sends_per_block_10000", "sends_per_country", "sends_per_site"])
+PASSWORDLESS = {"EMULATOR": True, "BRAND_NAME": "Example", "PUMPING_GUARD": None, "LIMITS": WIDE}
 ROOT_URLCONF, STATIC_URL, LOGIN_URL, USE_TZ = "tests.urls", "static/", "passwordless:login", True
