@@ -72,10 +72,12 @@ def _go(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, step: St
     dialect = gateway.dialect(attempt.api)
     try:
         with transaction.atomic(durable=True):
-            note(attempt, pay(attempt, visitor, now), visitor, now)
+            noted = pay(attempt, visitor, now)
     except limits.Limited as refusal:
         refuse(attempt, refusal.reason, visitor, now)
         return Outcome(Status(attempt.status), refusal.reason, refusal.retry_at)
+    # On its own: an event locks its attempt when it is committed, and nobody may hold counters then.
+    note(attempt, noted, visitor, now)
     answer = ask(lambda: dialect.advance(attempt.request_id or ""))
     secret = answer.asked and people.are_secret(handle.purpose)
     if answer.reason is not Reason.OK and not secret:
@@ -117,10 +119,10 @@ def _stayed(attempt: VerificationAttempt, answer: Answer, visitor: Visitor) -> O
             live_number=None,
             vendor=answer.reply.vendor,
         )
-    with transaction.atomic(durable=True):
-        _record(attempt, EventKind.REFUSED, answer, visitor, now)
-        if not answer.sent or answer.reason is not Reason.UNAVAILABLE:
-            subject = limits.owner(attempt.number, visitor)
+    _record(attempt, EventKind.REFUSED, answer, visitor, now)
+    if not answer.sent or answer.reason is not Reason.UNAVAILABLE:
+        subject = limits.owner(attempt.number, visitor)
+        with transaction.atomic(durable=True):
             limits.give_back(limits.buckets("sends_per_number", subject), now)
     retry_at = limits.wait(attempt.number, visitor, now)
     return Outcome(Status(attempt.status), answer.reason, retry_at, reference=attempt.key)

@@ -60,9 +60,10 @@ def _join(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome:
             # The row first and the counters after it, as everywhere, so that nobody waits in a circle.
             if not own:
                 VerificationAttempt.objects.filter(pk=met.pk).update(handles=F("handles") + 1)
-            note(met, limits.charge(limits.joins(asker.visitor), now), asker.visitor, now)
+            noted = limits.charge(limits.joins(asker.visitor), now)
     except limits.Limited as refusal:
         return refused(asker, refusal, now)
+    note(met, noted, asker.visitor, now)
     if met.handles < MAX_JOINS_RECORDED:
         event(met, EventKind.JOINED, now, asker).save()
     known = bool(own and asker.held and asker.held.own) or bool(asker.visitor.device)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from io import BytesIO
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from requests import ConnectionError as RequestsConnectionError
@@ -74,7 +74,7 @@ def _raw(status: str, headers: list[tuple[str, str]], body: BytesIO) -> HTTPResp
 
 def _environ(request: PreparedRequest) -> dict[str, Any]:
     url = urlsplit(request.url or "")
-    body = cast(str | bytes, request.body or b"")
+    body = request.body or b""
     content = body.encode() if isinstance(body, str) else body
     return {
         "REQUEST_METHOD": request.method,
