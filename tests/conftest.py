@@ -8,6 +8,7 @@ from tests import services
 
 MISSING = services.missing()
 LEFT_OUT = "left out for want of "
+SLOW = "left out for want of patience: --slow runs them"
 
 
 def pytest_addoption(parser):
@@ -18,11 +19,20 @@ def pytest_addoption(parser):
     )
 
 
+    parser.addoption(
+        "--slow",
+        action="store_true",
+        help="run also what takes minutes: servers that are killed, sampled times, whole set-ups",
+    )
+
+
 def pytest_configure(config):
     services.home()  # before any worker starts, so that all share it
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and not item.config.getoption("--slow"):
+        pytest.skip(SLOW)
     for marker, what in MISSING.items():
         if item.get_closest_marker(marker):
             refuse = pytest.fail if item.config.getoption("--require-services") else pytest.skip
@@ -32,12 +42,13 @@ def pytest_runtest_setup(item):
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = [str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
-    lines = {what: sum(reason.endswith(LEFT_OUT + what) for reason in reasons) for what in MISSING.values()}
+    told = [*(LEFT_OUT + what for what in MISSING.values()), SLOW]
+    lines = {line: sum(reason.endswith(line) for reason in reasons) for line in told}
     if any(lines.values()):
         terminalreporter.section("TESTS LEFT OUT", sep="!", red=True, bold=True)
-    for what, count in lines.items():
+    for line, count in lines.items():
         if count:
-            terminalreporter.write_line(f"{count} {LEFT_OUT}{what}", red=True, bold=True)
+            terminalreporter.write_line(f"{count} {line}", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
