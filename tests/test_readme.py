@@ -10,7 +10,7 @@ from django.urls import reverse
 from vonage_verify import SmsChannel, Verify, VerifyRequest
 
 from passwordless import limits
-from passwordless.checks import RANGES
+from passwordless.bounds import RANGES
 from passwordless.conf import DEFAULTS
 from passwordless.forms import CodeForm, PhoneForm
 from passwordless.outcomes import Handle
