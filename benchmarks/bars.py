@@ -41,7 +41,7 @@ def bars(report):
 def _of_login(database, subjects):
     app, most = subjects["app"], _most(subjects["app"])
     figures = [
-        ("statements of the two POSTs", 20, sum(app[step]["statements"] for step in POSTS), "", False),
+        ("statements of the two POSTs", 22, sum(app[step]["statements"] for step in POSTS), "", False),
         ("statements of the login with home", 28, app[ALL]["statements"], "", False),
         ("provider calls, most of a step", 1, most("calls"), "", False),
         ("CPU of the login / bare floor (aim 1.6)", 2.0, app[LOGIN]["ratio"], " x", False),

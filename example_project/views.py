@@ -2,11 +2,13 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 
 from passwordless import phones
 from passwordless.conf import settings
 
 
+@never_cache
 def home(request: HttpRequest) -> HttpResponse:
     """Greet, and tell visitors which number they are logged in with."""
     phone = request.user.phone_numbers.first() if request.user.is_authenticated else None

@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
-from . import flow
+from . import flow, people
 from .models import PhoneNumber
 from .outcomes import Handle
-from .states import Public, Purpose
+from .states import Public, Purpose, Reason
 from .visitor import visitor
 
 
@@ -46,6 +46,11 @@ class PhoneBackend(ModelBackend):
     async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:  # type: ignore[override]
         """Do the same from async code, in a thread."""
         return await sync_to_async(self.authenticate)(request, **credentials)
+
+    def get_user(self, user_id: Any) -> Any | None:
+        """Return the user of a session that began by phone, for as long as they may log in so."""
+        user = super().get_user(user_id)
+        return user if user is not None and people.judge(user) is Reason.OK else None
 
     @sensitive_variables("number")
     def find_user(self, number: str) -> Any | None:

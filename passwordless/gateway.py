@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings as django_settings
@@ -33,7 +33,7 @@ MISSING = (
 )
 MULTIPROCESS = (
     "The emulator in process serves one process only. Run `manage.py vonage_emulator` beside this server "
-    "and set VONAGE_API_HOST=http://127.0.0.1:8002."
+    "and set VONAGE_API_HOST to the address that it prints."
 )
 
 T = TypeVar("T")
@@ -55,6 +55,18 @@ def dialect(name: str = "") -> Dialect:
     recipe = _recipe()
     with _lock:
         return _made(_built, (name, *recipe), lambda: _build(name, recipe))
+
+
+def warm(recent: Callable[[], Iterable[float]]) -> None:
+    """Let decoys take as long as calls did (seconds) that other processes made, if this one made none yet.
+
+    `recent` is asked only then. A process that just began would else tell decoys by their time.
+    """
+    with _lock:
+        _breaker, durations = _shared(_recipe())
+    if durations.cold:
+        for seconds in recent():
+            durations.note("start", seconds)
 
 
 def _recipe() -> tuple[Any, ...]:
@@ -103,13 +115,13 @@ def refuse_multiprocess(environ: Mapping[str, Any]) -> None:
 
 def _build(name: str, recipe: tuple[Any, ...]) -> Dialect:
     """Build one dialect; all of one recipe share client, bulkhead and breaker, the decoy included."""
-    from .vonage.circuit import Circuit, Durations
+    from .vonage.circuit import Circuit
     from .vonage.decoy import Decoy
     from .vonage.v1 import V1
     from .vonage.v2 import V2
 
     client = _made(_clients, recipe, _client)
-    breaker, durations = _made(_breakers, recipe, lambda: (Breaker(), Durations()))
+    breaker, durations = _shared(recipe)
     dialects: dict[str, Callable[..., Dialect]] = {"v1": V1, "v2": V2}
     real = dialects[f"v{settings.VERIFY_VERSION}" if name == "decoy" else name]
     try:
@@ -119,6 +131,12 @@ def _build(name: str, recipe: tuple[Any, ...]) -> Dialect:
     if name == "decoy":
         return Decoy(client, asked.step_seconds, breaker, durations)
     return Circuit(asked, breaker, durations)
+
+
+def _shared(recipe: tuple[Any, ...]) -> tuple[Breaker, Durations]:
+    from .vonage.circuit import Durations
+
+    return _made(_breakers, recipe, lambda: (Breaker(), Durations()))
 
 
 def _client() -> Client:

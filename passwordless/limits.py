@@ -135,8 +135,11 @@ def hard_stop(subject: str) -> Bucket:
 
 
 def owner(number: str, visitor: Visitor) -> str:
-    """Return whose budget a number's is: a browser that logged in before has one of its own."""
-    return f"{number} {visitor.device}" if visitor.device else number
+    """Return whose budget a number's is: browsers that logged in before have one of their own.
+
+    All of them share it, or each login would buy its number another budget.
+    """
+    return f"{number} devices" if visitor.device else number
 
 
 def network(ip: str | None) -> str:

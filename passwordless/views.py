@@ -29,7 +29,7 @@ from .conf import settings
 from .forms import CodeForm, PhoneForm, ended, seconds_left, sentence
 from .models import VerificationAttempt
 from .outcomes import Handle, Outcome, Visitor
-from .states import LIVE, Public, Status
+from .states import LIVE, Public, Purpose, Status
 from .visitor import visitor
 
 # Generic for the type checker only.
@@ -131,7 +131,7 @@ class HandlePage(Page):
     def turn_away(self) -> HttpResponseBase | None:
         """Without a handle, start at the beginning."""
         handle = session.held(self.request)
-        if handle is None:
+        if handle is None or handle.purpose is not Purpose.LOGIN:
             return HttpResponseRedirect(reverse("passwordless:login"))
         self.handle = handle
         return None
@@ -140,11 +140,13 @@ class HandlePage(Page):
         """Show the code page as things stand now, with the status that belongs to the outcome."""
         attempt = VerificationAttempt.objects.by_key(self.handle.key)
         shut_out = outcome is not None and outcome.public is Public.WRONG
-        gone = attempt is None or not attempt.number
-        if attempt is None or gone or (attempt.status == Status.VERIFIED and not shut_out):
+        if attempt is None or not attempt.number:
+            return HttpResponseRedirect(reverse("passwordless:login"))
+        # Whoever only joined is shown what an expired attempt looks like, and not that its owner is in.
+        if attempt.status == Status.VERIFIED and not shut_out and self.request.user.is_authenticated:
             return HttpResponseRedirect(reverse("passwordless:login"))
         now = timezone.now()
-        if attempt.status == Status.VERIFIED:
+        if attempt.status == Status.VERIFIED and shut_out:
             # Right, but for nobody who may come in: the page is that of a wrong code.
             attempt = attempt.veiled()
         status, reason = attempt.state(now)

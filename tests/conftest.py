@@ -18,7 +18,6 @@ def pytest_addoption(parser):
         help="fail, where the default is to skip, tests whose PostgreSQL, Redis or browser is not there",
     )
 
-
     parser.addoption(
         "--slow",
         action="store_true",

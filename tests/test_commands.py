@@ -553,7 +553,7 @@ class TestErase:
     def test_forgets_the_number_the_user_and_the_visitor_of_each_attempt(self, users):
         attempt(user=users["ann"], ip="198.51.100.7", agent="Browser 1.0")
         attempt(ago=timedelta(days=1))
-        assert "Erased from 2 attempts.\n" == run("passwordless_erase", NUMBER)[0]
+        assert "Unlinked, and erased from 2 attempts.\n" == run("passwordless_erase", NUMBER)[0]
         kept = VerificationAttempt.objects.values_list("number", "live_number", "user", "ip", "agent")
         assert [("", None, None, None, "")] * 2 == list(kept)
 
@@ -567,7 +567,7 @@ class TestErase:
     def test_leaves_others_alone(self):
         attempt(OTHER, ip="198.51.100.7")
         before = VerificationAttempt.objects.values().get()
-        assert "Erased from 0 attempts.\n" == run("passwordless_erase", NUMBER)[0]
+        assert "Unlinked, and erased from 0 attempts.\n" == run("passwordless_erase", NUMBER)[0]
         assert before == VerificationAttempt.objects.values().get()
 
     def test_ends_an_attempt_that_is_open(self, emulator):
@@ -594,7 +594,7 @@ class TestErase:
     def test_twice_finds_nothing_more(self):
         attempt()
         run("passwordless_erase", NUMBER)
-        assert "Erased from 0 attempts.\n" == run("passwordless_erase", NUMBER)[0]
+        assert "Unlinked, and erased from 0 attempts.\n" == run("passwordless_erase", NUMBER)[0]
 
 
 class TestEmulator:

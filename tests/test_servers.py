@@ -288,5 +288,5 @@ def test_in_process_the_emulator_is_refused_to_several_workers(tmp_path):
     port, log = free_port(), tmp_path / "gunicorn.log"
     with running(gunicorn(port, 2), log, env, answers(f"http://127.0.0.1:{port}/login/")):
         answer = fetch(f"http://127.0.0.1:{port}/login/")
-    assert 500 == answer.status_code
+    assert 503 == answer.status_code
     assert "vonage_emulator" in log.read_text()

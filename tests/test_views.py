@@ -494,10 +494,14 @@ def test_after_a_crash_at_the_login_nobody_is_in_and_the_code_is_used(browser):
 # The emulator in process serves one process.
 
 
-def test_a_server_of_several_processes_is_refused_with_the_way_out(settings):
+def test_a_server_of_several_processes_is_refused_with_the_way_out(settings, caplog):
     from django.core.exceptions import ImproperlyConfigured
 
     request = RequestFactory().get("/login/")
     request.META |= {"wsgi.multiprocess": True, "wsgi.input": object()}
+    answer = views.LoginView.as_view()(request)
+    assert (503, "60") == (answer.status_code, answer["Retry-After"])
+    assert "vonage_emulator" in caplog.text
+    settings.DEBUG = True
     with pytest.raises(ImproperlyConfigured, match="vonage_emulator"):
         views.LoginView.as_view()(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -14,7 +14,7 @@ from ..conf import settings
 from ..models import AttemptEvent, VerificationAttempt
 from ..outcomes import Handle, Outcome
 from ..states import PUBLIC, Channel, EventKind, Public, Reason, Status
-from ..vonage.dialect import Dialect, Order
+from ..vonage.dialect import Dialect, Order, Reply
 from .asker import Asker
 from .asking import Answer, ask
 
@@ -39,7 +39,11 @@ def send(attempt: VerificationAttempt, dialect: Dialect, asker: Asker) -> Outcom
     answer = ask(lambda: dialect.start(order))
     now = timezone.now()
     if answer.reason is Reason.OK or _adoptable(attempt, answer):
-        return _accepted(attempt, dialect, answer, asker, now)
+        try:
+            return _accepted(attempt, dialect, answer, asker, now)
+        except IntegrityError:
+            # An id that another row has: whatever this answers, it is not our request.
+            answer = Answer(Reply(reason=Reason.UNAVAILABLE), sent=True, took=answer.took)
     if answer.asked and people.are_secret(asker.purpose):
         return _hidden(attempt, dialect, answer, asker, now)
     # A request that was lost before may still be open, whatever became of asking for it again.

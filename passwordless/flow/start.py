@@ -52,6 +52,8 @@ def _insert(asker: Asker, now: datetime) -> tuple[VerificationAttempt, Dialect]:
     user = people.find(asker.number) if asker.purpose is Purpose.LOGIN else None
     verdict = people.judge(user) if asker.purpose is Purpose.LOGIN else Reason.OK
     dialect = gateway.dialect("" if verdict is Reason.OK else "decoy")
+    if verdict is not Reason.OK:
+        gateway.warm(VerificationAttempt.objects.durations)
     attempt = blank(asker, now)
     attempt.api = dialect.name
     attempt.reason = "" if verdict is Reason.OK else verdict

@@ -20,12 +20,14 @@ def unlock(number: str, *, staff: Any = None) -> int:
     Returns how many counters were emptied. What was counted of addresses and of the site stays. That it was
     done is written down, with who did it where that is known.
     """
-    nobody = Visitor()
+    nobody, device = Visitor(), Visitor(device="any")
     # Its neighbours' counts are its own: a block that is full stops this number as well.
     taken = [
         *limits.blocks(number),
         *limits.sends(number, nobody),
         *limits.fails(number, nobody),
+        *limits.sends(number, device),
+        *limits.fails(number, device),
         *limits.calls(number),
     ]
     shared = {*_keys([*limits.joins(nobody), *limits.fails_of_address(nobody)])}

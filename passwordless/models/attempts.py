@@ -46,6 +46,11 @@ class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
         except VerificationAttempt.DoesNotExist:
             return None
 
+    def durations(self) -> list[float]:
+        """Return how many seconds Vonage took to answer the last requests."""
+        real = self.exclude(api="decoy").filter(took__isnull=False).order_by("-created_at")
+        return [(took or 0) / 1000 for took in real.values_list("took", flat=True)[:20]]
+
     def live(self, now: datetime) -> AttemptQuerySet:
         """Return those that may still come to something."""
         return self.filter(status__in=LIVE, expires_at__gt=now)

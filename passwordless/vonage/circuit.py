@@ -34,8 +34,13 @@ class Durations:
     def like(self, verb: str) -> float:
         """Return how long a call could take, in seconds: one of the recent ones, by chance."""
         with self._lock:
-            recent = self._recent.get(verb)
+            recent = self._recent.get(verb) or next(iter(self._recent.values()), None)
             return random.choice(recent) if recent else USUAL  # noqa: S311 - guards no secret
+
+    @property
+    def cold(self) -> bool:
+        """Return whether no real call was made yet."""
+        return not self._recent
 
 
 class Circuit:

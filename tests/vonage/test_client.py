@@ -159,7 +159,7 @@ def _when_free(client):
         try:
             return ask(client)
         except Unavailable as error:
-            if "too many" not in str(error) or time.monotonic() > end:
+            if str(error) != "crowded" or time.monotonic() > end:
                 raise
 
 
