@@ -131,15 +131,21 @@ def _carry_over(chosen: Sequence[Bucket], now: float) -> None:
 
 def _in_store(coarse: Sequence[Bucket], change: int) -> Counted:
     """Count in the store that the site named; return nothing if it fails, so that the rows count instead."""
-    from limits.errors import ConfigurationError, StorageError
-
+    failures = _failures()
     try:
         store = _stores.get(settings.LIMITS_STORAGE)
         return {bucket.key: _hit(store, bucket, change) for bucket in coarse} if store else {}
-    except (ConfigurationError, StorageError):
+    except failures:
         logger.warning("The store of the limits does not answer; the database counts instead.")
         _stores.rest(settings.LIMITS_STORAGE)
         return {}
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what the library raises. It imports itself in a circle, so only one thread may be the first."""
+    with _importing:
+        from limits.errors import ConfigurationError, StorageError
+    return ConfigurationError, StorageError
 
 
 def _hit(store: Storage, bucket: Bucket, change: int) -> tuple[int, float]:
@@ -179,3 +185,4 @@ class Stores:
 
 
 _stores = Stores()
+_importing = threading.Lock()

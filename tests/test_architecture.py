@@ -20,7 +20,7 @@ ROOMS = {
     },
     "webhooks": {"flow", "gateway", "vonage.notice", "vonage.signature", "conf"},
     "forms": {"flow", "session", "visitor", "codes", "phones", "outcomes", "states", "conf"},
-    "backends": {"flow", "models", "visitor", "outcomes", "states"},
+    "backends": {"flow", "people", "models", "visitor", "outcomes", "states"},
     "admin": {"filters", "flow", "numbers", "models", "phones", "states"},
     "filters": {"models", "states"},
     "commands": {

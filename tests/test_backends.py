@@ -141,6 +141,14 @@ class TestPasswords:
     def test_permissions_are_those_of_the_model_backend(self):
         somebody = get_user_model().objects.create_superuser("somebody")
         assert PhoneBackend().has_perm(somebody, "auth.view_user")
+
+    @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+    def test_a_session_ends_with_the_right_to_log_in_by_phone(self, settings, right):
+        somebody = get_user_model().objects.create_user("somebody")
+        assert somebody == PhoneBackend().get_user(somebody.pk)
+        get_user_model().objects.filter(pk=somebody.pk).update(**{right: True})
+        assert PhoneBackend().get_user(somebody.pk) is None
+        support.configure(settings, ALLOW_STAFF=True)
         assert somebody == PhoneBackend().get_user(somebody.pk)
 
 

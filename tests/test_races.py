@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections import Counter as Counted
 from collections import deque
@@ -24,7 +27,7 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from passwordless import flow, gateway, limits, numbers, people
+from passwordless import flow, gateway, guard, limits, numbers, people
 from passwordless.backends import PhoneBackend
 from passwordless.limits import DEFAULTS as LIMITS
 from passwordless.limits import REASONS
@@ -615,6 +618,34 @@ class TestLimitsInRedis:
         assert [Reason.WRONG_CODE] * 2 + [Reason.LIMIT_FAILS_IP] * 2 == told
 
 
+FIRST = """
+import sys, threading, django
+from concurrent.futures import ThreadPoolExecutor
+sys.setswitchinterval(1e-6)
+django.setup()
+from passwordless import limits, tally
+taken = limits.joins(limits.Visitor(ip="10.5.0.1"))
+barrier = threading.Barrier(16)
+def take(index):
+    barrier.wait()
+    threading.Event().wait(index / 200)  # some begin while others import
+    return tally._in_store(taken, 1)
+with ThreadPoolExecutor(16) as pool:
+    print(max(used for counted in pool.map(take, range(16)) for used, _ in counted.values()))
+"""
+
+
+def test_the_first_sixteen_threads_of_a_process_find_the_store(tmp_path):
+    """Fails where a library that imports itself in a circle is first imported by several threads."""
+    (tmp_path / "stored.py").write_text(
+        "from tests.settings import *\nPASSWORDLESS = PASSWORDLESS | {'LIMITS_STORAGE': 'memory://'}\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parent.parent)])
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "stored", "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", FIRST], env=env, capture_output=True, text=True, timeout=60)
+    assert ("16", "") == (done.stdout.strip(), done.stderr)
+
+
 class Meeting(PhoneBackend):
     """Has two who look for the same user find nobody at the same moment."""
 
@@ -842,6 +873,36 @@ class TestRows:
         assert unlocking.result() == 1 + len(others)
 
     @pytest.mark.usefixtures("_row_locks")
+    def test_who_unlocks_a_number_takes_what_its_block_shares_last(self, settings):
+        """Fails where wide counters are taken before narrow ones, which a start takes first."""
+        change(settings, {"sends_per_block_1000": "9/h"}, PUMPING_GUARD="record")
+        many = iter(a_number, None)
+        # One whose block would be first if all were sorted together.
+        number = next(one for one in many if limits.blocks(one)[0].key < limits.calls(one)[0].key)
+        flow.start(number, somebody())
+        own = [bucket.key for bucket in limits.calls(number)]
+        wide = [bucket.key for bucket in [*limits.blocks(number), *guard.gates(number)]]
+        last = Counter.objects.get(key__in=own)
+        with self.waiting_for(last, flow.unlock, number):
+            assert 3 == len(Counter.objects.filter(key__in=wide).select_for_update(nowait=True))
+
+    @pytest.mark.usefixtures("_row_locks")
+    @pytest.mark.parametrize("staff", [False, True], ids=["real", "decoy"])
+    def test_who_asks_and_waits_for_the_first_wide_counter_holds_no_other(self, settings, staff):
+        """Fails where a decoy takes the same rows in another order than a real request."""
+        limited = dict.fromkeys(["sends_per_block_1000", "sends_per_country", "sends_per_site"], "9/h, 99/d")
+        change(settings, limited, PUMPING_GUARD="record")
+        number = a_number()
+        user = get_user_model().objects.create_user("somebody", is_staff=staff)
+        PhoneNumber.objects.create(user=user, number=number)
+        flow.start(f"{number[:-2]}{(int(number[-2:]) + 50) % 100:02d}", somebody())
+        buckets = [*limits.wide(number, "US"), *guard.gates(number)]
+        first, *others = Counter.objects.filter(key__in=[b.key for b in buckets]).order_by("key")
+        with self.waiting_for(first, flow.start, number, somebody()):
+            free = Counter.objects.filter(pk__in=[row.pk for row in others]).select_for_update(nowait=True)
+            assert 7 == len(others) == len(free)
+
+    @pytest.mark.usefixtures("_row_locks")
     def test_who_joins_and_waits_for_the_attempt_holds_no_counter(self):
         """Fails where counters are charged before the row that they are about is taken."""
         number, visitor = a_number(), somebody()
@@ -852,6 +913,23 @@ class TestRows:
         with self.waiting_for(attempt, flow.start, number, visitor) as joining:
             assert len(keys) == len(Counter.objects.filter(key__in=keys).select_for_update(nowait=True))
         assert joining.result().handle is not None
+
+    @pytest.mark.usefixtures("_row_locks")
+    @pytest.mark.parametrize("recorded", [False, True], ids=["refused", "recorded"])
+    def test_who_asks_for_a_resend_and_waits_for_the_attempt_holds_no_counter(self, settings, recorded):
+        """Fails where an event, which locks its attempt at the commit, shares a transaction with counters."""
+        number, visitor = a_number(), somebody()
+        with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False) as traveller:
+            handle = flow.start(number, visitor).handle
+            traveller.shift(timedelta(seconds=61))
+            attempt = VerificationAttempt.objects.get()
+            keys = [bucket.key for bucket in limits.sends(number, visitor)]
+            if recorded:
+                change(settings, {"sends_per_ip": "1/h, 10/d"}, LIMITS_ENFORCE=False)
+            else:
+                gateway.emulator().faults.add("status", "advance", status=429)
+            with self.waiting_for(attempt, flow.advance, handle, visitor):
+                assert len(keys) == len(Counter.objects.filter(key__in=keys).select_for_update(nowait=True))
 
     @pytest.mark.usefixtures("_row_locks")
     def test_prune_waits_for_no_counter_that_somebody_holds(self):

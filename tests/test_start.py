@@ -750,3 +750,13 @@ class TestWaits:
         for _ in range(2):
             assert flow.check(begin(), support.code(), OWNER).verified
         assert ((2,), None) == (asked("start"), limits.wait(NUMBER, OWNER, BEGIN))
+
+
+def test_an_id_that_another_row_has_is_a_lost_answer_and_no_crash(settings):
+    """The fault gives every request the same id, so that the second meets the first."""
+    support.configure(settings, LIMITS={"sends_per_ip": None})
+    emulator().faults.add("other_request_id", "start", times=2)
+    assert Reason.OK is flow.start(OTHER, OWNER).reason
+    outcome = flow.start(NUMBER, OWNER)
+    assert (Status.STARTING, Reason.UNAVAILABLE) == (outcome.status, outcome.reason)
+    assert Status.STARTING == latest(NUMBER).status

@@ -44,14 +44,10 @@ def _pay_wide(
     blocks, larger = limits.blocks(number), limits.larger(attempt.country)
     wide = [*blocks, *larger, *gates, *watched]
     if attempt.decoy:
+        # All are looked at in one order, as they are charged for others, so that nobody waits in a circle.
+        limits.demand([*blocks, *larger, *gates], now)
         # Counted for its block, or the count would tell how many of its neighbours are known.
-        over = limits.charge(blocks, now)
-        try:
-            limits.demand([*larger, *gates], now)
-        except limits.Limited:
-            tally.give_back_stored(blocks)
-            raise
-        return over
+        return limits.charge(blocks, now)
     counted, over = limits.count(wide, now)
     try:
         if gates and guarded:

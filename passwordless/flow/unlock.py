@@ -21,17 +21,12 @@ def unlock(number: str, *, staff: Any = None) -> int:
     done is written down, with who did it where that is known.
     """
     nobody, device = Visitor(), Visitor(device="any")
+    of_number = [*limits.sends(number, nobody), *limits.fails(number, nobody), *limits.calls(number)]
+    narrow = [*of_number, *limits.sends(number, device), *limits.fails(number, device)]
     # Its neighbours' counts are its own: a block that is full stops this number as well.
-    taken = [
-        *limits.blocks(number),
-        *limits.sends(number, nobody),
-        *limits.fails(number, nobody),
-        *limits.sends(number, device),
-        *limits.fails(number, device),
-        *limits.calls(number),
-    ]
+    wide = [*limits.blocks(number), *guard.gates(number)]
     shared = {*_keys([*limits.joins(nobody), *limits.fails_of_address(nobody)])}
-    keys = [key for key in [*_keys(taken), *_keys(guard.gates(number))] if key not in shared]
+    keys = [key for key in [*_keys(narrow), *_keys(wide)] if key not in shared]
     with transaction.atomic():
         # One by one in the order in which a start takes them, so that nobody waits in a circle.
         emptied = sum(Counter.objects.filter(key=key).delete()[0] for key in keys)

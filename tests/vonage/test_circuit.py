@@ -219,4 +219,11 @@ class TestDurations:
         one = plant(BROKEN)
         one.fail(20)
         assert 0 < one.durations.like("start") < 1.0
+
+    def test_a_verb_that_was_never_called_borrows_from_another(self, plant):
+        one = plant(BROKEN)
+        assert one.durations.cold
         assert USUAL == one.durations.like("advance")
+        one.fail(20)
+        assert not one.durations.cold
+        assert one.durations.like("advance") < 1.0 != USUAL
