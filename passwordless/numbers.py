@@ -29,10 +29,21 @@ def link(user: Any, number: str, *, replace: bool = False, staff: Any = None) ->
 
 
 def unlink(row: PhoneNumber, *, staff: Any = None) -> None:
-    """Take a number away from its user."""
+    """Take a number away from its user, and end the sessions that it may have begun."""
     with transaction.atomic():
         note(EventKind.UNLINKED, row, staff=staff)
         row.delete()
+        end_sessions(row.user)
+
+
+def end_sessions(user: Any) -> None:
+    """End all sessions of a user who has no password, by renewing what they are bound to.
+
+    A real password is never touched: those sessions may have begun with it.
+    """
+    if not user.has_usable_password():
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
 
 
 def note(kind: EventKind, row: PhoneNumber, *, staff: Any = None) -> None:

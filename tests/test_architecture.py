@@ -32,7 +32,18 @@ ROOMS = {
     },
     "bounds": {"conf"},
     "flow": {
-        *("gateway", "guard", "limits", "tally", "people", "models", "devices", "phones", "outcomes"),
+        *(
+            "gateway",
+            "guard",
+            "limits",
+            "tally",
+            "people",
+            "numbers",
+            "models",
+            "devices",
+            "phones",
+            "outcomes",
+        ),
         *("vonage.notice", "vonage.dialect", "states", "conf"),
     },
     "gateway": {

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from .. import numbers as links
 from .. import phones
 from ..conf import settings
 from ..models import (
@@ -84,7 +85,9 @@ def erase(number: str) -> int:
         known.update(live_number=None, user=None)
         _forget_visitors(_seen(known))
         erased = _forget_numbers(known.exclude(number=""))
-        PhoneNumber.objects.filter(number=number).delete()
+        for row in PhoneNumber.objects.filter(number=number).select_related("user"):
+            row.delete()
+            links.end_sessions(row.user)
         AttemptEvent.objects.create(kind=EventKind.ERASED, at=now, detail=phones.mask(None))
     return erased
 
