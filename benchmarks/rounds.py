@@ -40,7 +40,7 @@ class Run:
     def prepare(self):
         """Fill the databases, warm everything up, then count statements and calls once."""
         for name in dict.fromkeys(name for name, _ in self.lanes):
-            _use(name)
+            use(name)
             fill()
         for _ in range(WARM_UP):
             self._round(lambda lane: Stopwatch())
@@ -64,7 +64,7 @@ class Run:
 
     def _log_in(self, lane, around):
         name, subject = lane
-        _use(name)
+        use(name)
         forget_counters()
         subject.enter()
         self._logins += 1
@@ -76,7 +76,7 @@ class Run:
         return lane[0], lane[1].name
 
 
-def _use(name):
+def use(name):
     """Make a database the default one: nothing that is measured names any other."""
     from django.db import connections
 
