@@ -32,7 +32,7 @@ steps = [browser.get("/login/")]
 steps.append(fill(steps[-1], "/login/", number="(415) 555-0161"))
 code = gateway.emulator().messages(sys.argv[1])[-1].code
 steps.append(fill(steps[-1], "/login/code/", code=code))
-user = User.objects.get()
+user = User.objects.get(phone_numbers__number=sys.argv[1])
 told = {
     "pages": [(answer.status_code, answer.request["PATH_INFO"]) for answer in steps],
     "end": steps[-1].content.decode(),
