@@ -517,9 +517,10 @@ def test_the_thread_ends_with_its_work_and_begins_anew(make, receiver):
     for number in (2, 4):
         before = threading.enumerate()
         V2(emulator).cancel(V2(emulator).open())
-        assert receiver.wait_for(number)
+        # Looked for before its work is done, after which it may be gone.
         (thread,) = sending(before)
-        thread.join(5)
+        assert receiver.wait_for(number)
+        thread.join(30)
         assert not thread.is_alive()
 
 
