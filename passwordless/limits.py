@@ -46,7 +46,7 @@ REASONS: dict[str, Reason] = {
 EXACT = frozenset({"sends_per_number", "calls_per_number", "fails_per_number"})
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 RATE = re.compile(r"\s*([0-9]{1,9})\s*/\s*([1-9][0-9]{0,5}|)\s*(s|min|h|d)\s*\Z")
-UNLIMITED = 2**31 - 2
+UNLIMITED = 2**30
 FOREVER = 100 * 365 * 86400.0
 """Seconds."""
 
