@@ -66,14 +66,13 @@ class Page(View):
         try:
             gateway.refuse_multiprocess(request.META)
             response = (meant and self.turn_away()) or super().dispatch(request, *args, **kwargs)
-        except ImproperlyConfigured as error:
+        except (ImproperlyConfigured, OperationalError, InterfaceError) as error:
             if django_settings.DEBUG:
                 raise
-            logger.error("Nobody can log in: %s", error)
-            response = _unavailable()
-        except (OperationalError, InterfaceError):
             # What was asked stays paid; a claim without a verdict is taken over after a while.
-            logger.exception("The database does not answer.")
+            # Not the words of a database, which may repeat a statement with its values.
+            told = error if isinstance(error, ImproperlyConfigured) else "the database does not answer"
+            logger.error("Nobody can log in: %s (%s)", told, type(error).__name__)
             response = _unavailable()
         response.headers["X-Frame-Options"] = "DENY"
         response.headers.setdefault("Referrer-Policy", "same-origin")
