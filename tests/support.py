@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import django
 import time_machine
 from django.db import connection
 
@@ -30,6 +31,11 @@ def world() -> Iterator[time_machine.Traveller]:
         built.clear()
     with time_machine.travel(BEGIN, tick=False) as clock:
         yield clock
+
+
+def admins():
+    """Return ADMINS in the form of this Django."""
+    return ["ops@example.com"] if django.VERSION >= (6, 0) else [("Ops", "ops@example.com")]
 
 
 def configure(settings, **changes):

@@ -371,8 +371,7 @@ class LostBackend(PhoneBackend):
 
 @pytest.fixture(params=[False, True], ids=["plain mail", "mail with a page"])
 def admins(request, settings):
-    settings.ADMINS = [("Admin", "admin@example.com")]
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.ADMINS = support.admins()
     from django.utils.log import AdminEmailHandler
 
     handler = AdminEmailHandler(include_html=request.param)

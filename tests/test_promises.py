@@ -818,7 +818,7 @@ class TestLeaksAndAudit:
         assert not [word for word in used if word in text]
 
     def test_j2_the_mail_about_a_crash_holds_neither(self, settings):
-        settings.ADMINS = [("Admin", "admin@example.com")]
+        settings.ADMINS = support.admins()
         from django.utils.log import AdminEmailHandler
 
         handler = AdminEmailHandler(include_html=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 
-import django
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -16,6 +15,7 @@ from django.utils.log import AdminEmailHandler
 
 from passwordless import views
 from passwordless.models import VerificationAttempt
+from tests import support
 from tests.support import NUMBER, OTHER, asked, code, configure, emulator, latest, wrong
 from tests.test_login import Browser, text, watched
 from tests.test_redirects import DISGUISED, EVIL, HARMLESS, OURS
@@ -448,7 +448,7 @@ def bursting(signal, sender):
 
 @pytest.fixture(params=[False, True], ids=["text", "html"])
 def reports(request, settings):
-    settings.ADMINS = ["ops@example.com"] if django.VERSION >= (6, 0) else [("Ops", "ops@example.com")]
+    settings.ADMINS = support.admins()
     handler = AdminEmailHandler(include_html=request.param)
     handler.setLevel(logging.ERROR)
     logger = logging.getLogger("django.request")
