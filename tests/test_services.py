@@ -39,7 +39,8 @@ def test_redis_answers_the_whole_run_and_ends_with_it():
 
 @pytest.mark.redis
 def test_processes_of_a_run_share_one_server():
-    child = "from tests import services; print(services.port_of('redis'))"
+    # One write a child: print() may part the number from its newline, and the others' come between.
+    child = "import os; from tests import services; os.write(1, b'%d\\n' % services.port_of('redis'))"
     ports = run(
         "import subprocess, sys\nservices.home()\n"
         f"started = [subprocess.Popen([sys.executable, '-c', {child!r}]) for _ in range(3)]\n"
