@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
@@ -11,16 +10,24 @@ from typing import Any
 from django.conf import settings
 from django.db import models, router, transaction
 from django.db.models import Q
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import get_random_string, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 
 
+LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
+"""No letter that is taken for a digit: the beginning of a key is read out over the phone."""
+
+
+REFERENCE = 8
+"""Characters of a key that a page of ours shows when something goes wrong."""
+
+
 def new_key() -> str:
-    """Return 96 random bits, short enough to travel in Vonage's client_ref beside a signature."""
-    return secrets.token_urlsafe(12)
+    """Return 94 random bits, short enough to travel in Vonage's client_ref beside a signature."""
+    return get_random_string(19, LEGIBLE)
 
 
 def patience() -> timedelta:
@@ -120,10 +127,14 @@ class VerificationAttempt(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.STARTING)
     reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
     vendor = models.CharField(_("Vonage's code"), max_length=20, blank=True)
+    # Of the page on which the code was asked for, and of the message as Vonage was asked for it.
+    language = models.CharField(_("language of the page"), max_length=35, blank=True)
+    locale = models.CharField(_("language of the message"), max_length=35, blank=True)
 
     api = models.CharField(_("API"), max_length=5, blank=True)
     request_id = models.CharField(_("request id"), max_length=36, null=True, unique=True)  # noqa: DJ001
     channels = models.CharField(_("channels planned"), max_length=40)
+    proved_by = models.CharField(_("channel of the right code"), max_length=10, choices=Channel, blank=True)
     step = models.PositiveSmallIntegerField(default=0)
     sends = models.PositiveSmallIntegerField(_("sends"), default=0)
     guesses = models.PositiveSmallIntegerField(_("guesses"), default=0)
@@ -162,7 +173,11 @@ class VerificationAttempt(models.Model):
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
         default_permissions = ("view",)
-        permissions = (("unlock_number", _("Can unlock numbers")),)
+        permissions = (
+            ("unlock_number", _("Can unlock numbers")),
+            ("view_full_number", _("Can see full numbers")),
+            ("export_attempts", _("Can export attempts")),
+        )
         indexes = (
             models.Index(fields=["number", "-created_at"], name="passwordless_attempt_number"),
             models.Index(fields=["-created_at"], name="passwordless_attempt_created"),
@@ -180,6 +195,11 @@ class VerificationAttempt(models.Model):
     def masked(self) -> str:
         """Return the number as staff and logs may see it."""
         return phones.mask(self.number)
+
+    @property
+    def reference(self) -> str:
+        """Return what a visitor may quote of this attempt: the beginning of its key, which opens nothing."""
+        return self.key[:REFERENCE]
 
     @property
     def plan(self) -> list[str]:
