@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ..states import Reason
@@ -56,6 +56,14 @@ class Circuit:
     def step_seconds(self, steps: int) -> int:
         """Return what the dialect says."""
         return self._dialect.step_seconds(steps)
+
+    def feasible(self, channels: Sequence[str]) -> list[str]:
+        """Return what the dialect says."""
+        return self._dialect.feasible(channels)
+
+    def locale(self, language: str, country: str, channels: Sequence[str]) -> str:
+        """Return what the dialect says."""
+        return self._dialect.locale(language, country, channels)
 
     def start(self, order: Order) -> Reply:
         """Start, if the circuit is closed or this is the probe."""

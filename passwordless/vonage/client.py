@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-from requests import PreparedRequest, Request, RequestException, Response
+from requests import PreparedRequest, RequestException, Response
 from requests.adapters import BaseAdapter
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError as WireError
@@ -171,8 +171,15 @@ class Client(HttpClient):
             "Accept-Encoding": "identity",
             "Authorization": self._authorization(auth),
         }
-        content: dict[str, Any] = {_field(form): params} if params is not None else {}
-        return Request(method, self._origin + path, headers=headers, **content).prepare()
+        # Without what prepare() does for cookies, hooks and odd addresses, which costs half of a call.
+        request = PreparedRequest()
+        request.prepare_method(method)
+        request.prepare_headers(headers)
+        content = {_field(form): params}
+        request.prepare_body(content.get("data"), None, content.get("json"))
+        query = f"?{urlencode(params)}" if params and "params" in content else ""
+        request.url = self._origin + quote(path, safe="/%") + query
+        return request
 
     def _authorization(self, kind: str) -> str:
         if kind == "jwt":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..states import Reason
 from .breaker import Admission, Breaker
@@ -33,6 +33,14 @@ class Decoy:
         self._client, self.step_seconds = client, step_seconds
         self._breaker, self._durations = breaker, durations
         self._pause, self._clock = pause, clock
+
+    def feasible(self, channels: Sequence[str]) -> list[str]:
+        """Return all of them."""
+        return list(channels)
+
+    def locale(self, language: str, country: str, channels: Sequence[str]) -> str:
+        """Return nothing: no message is written."""
+        return ""
 
     def start(self, order: Order) -> Reply:
         """Pretend to send."""

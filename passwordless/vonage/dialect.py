@@ -86,6 +86,14 @@ class Dialect(Protocol):
     def step_seconds(self, steps: int) -> int:
         """Return how many seconds each of that many steps lasts before the next begins by itself."""
 
+    def feasible(self, channels: Sequence[str]) -> list[str]:
+        """Return as many of the channels, from the first on, as can be had in this order."""
+
+    def locale(self, language: str, country: str, channels: Sequence[str]) -> str:
+        """Return the tag for Order.locale that comes nearest to a page's language (`pt-br`) and the country
+        of the number (ISO 3166, or empty); empty where the first channel has none.
+        """
+
     def start(self, order: Order) -> Reply:
         """Ask for a code to be sent. OK carries a request id; CONCURRENT may carry that of the open one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from vonage_verify_legacy import VerifyRequest
 
 from ..states import Reason
+from . import locales
 from .client import Client, HttpError
 from .dialect import Options, Order, Reply, Unavailable
 
@@ -92,6 +93,15 @@ class V1:
         seconds. A single step lasts as long as its code, 60 to 3600.
         """
         return min(900 if steps > 1 else 3600, max(60, self._options.lifetime // steps))
+
+    def feasible(self, channels: Sequence[str]) -> list[str]:
+        """Return the longest beginning that v1 has a workflow for."""
+        beginnings = (tuple(channels[:end]) for end in range(len(channels), 0, -1))
+        return list(next((beginning for beginning in beginnings if beginning in WORKFLOWS), channels))
+
+    def locale(self, language: str, country: str, channels: Sequence[str]) -> str:
+        """Return the nearest tag that v1 is known to take, or nothing."""
+        return locales.nearest(locales.V1, language, country, channels)
 
     def start(self, order: Order) -> Reply:
         """Ask for a code to be sent; an order that v1 has no words for is refused unsent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from vonage_verify import SmsChannel, VerifyRequest, VoiceChannel, WhatsappChannel
 
 from ..states import Reason
+from . import locales
 from .client import Answer, Client, HttpError
 from .dialect import Options, Order, Reply, Unavailable
 
@@ -116,6 +117,14 @@ class V2:
     def step_seconds(self, steps: int) -> int:
         """Return the channel_timeout: an equal share of the lifetime, within Vonage's 15 to 900 seconds."""
         return min(900, max(15, self._options.lifetime // steps))
+
+    def feasible(self, channels: Sequence[str]) -> list[str]:
+        """Return all of them."""
+        return list(channels)
+
+    def locale(self, language: str, country: str, channels: Sequence[str]) -> str:
+        """Return the nearest tag that v2 is known to take, or nothing."""
+        return locales.nearest(locales.V2, language, country, channels)
 
     def start(self, order: Order) -> Reply:
         """Ask for a code to be sent; an order that cannot be put into words is refused unsent."""

@@ -283,7 +283,7 @@ def test_messages_by_http(connection, emulator):
     emulator.clock.advance(180)
     status, listed = ask(connection, "GET", "/_emulator/messages?to=+14155550123")
     assert (200, ["sms", "voice"]) == (status, [message["channel"] for message in listed])
-    assert {"to", "channel", "text", "code", "request_id", "sent_at"} == set(listed[0])
+    assert {"to", "channel", "text", "code", "request_id", "sent_at", "locale"} == set(listed[0])
     assert ["2027-01-15T08:00:00.000Z", "2027-01-15T08:03:00.000Z"] == [entry["sent_at"] for entry in listed]
     assert codes(emulator, NUMBER) == [message["code"] for message in listed]
     assert [4, 2, 2] == [

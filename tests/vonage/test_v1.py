@@ -91,6 +91,19 @@ class TestStart:
         reply = v1().start(Order(number="+14155550101", channels=channels))
         assert (Reason.INVALID_REQUEST, 0) == (reply.reason, len(wire.calls))
 
+    @pytest.mark.parametrize(
+        ("asked", "had"),
+        [
+            (["voice", "sms"], ["voice"]),
+            (["voice", "sms", "voice"], ["voice"]),
+            (["sms", "voice", "sms"], ["sms", "voice"]),
+            (["sms", "voice", "voice"], ["sms", "voice", "voice"]),
+            (["whatsapp", "sms"], ["whatsapp", "sms"]),
+        ],
+    )
+    def test_as_many_channels_as_there_is_a_workflow_for(self, asked, had):
+        assert had == v1().feasible(asked)
+
     @pytest.mark.parametrize("status", ["0", 0])
     def test_success_as_text_or_number(self, wire, status):
         wire.post(f"{URL}/json", json={"request_id": ID, "status": status})

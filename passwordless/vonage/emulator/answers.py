@@ -59,6 +59,17 @@ def problem(
     return Answer(status=status, body=body, media_type=PROBLEM, headers=tuple(headers))
 
 
+def invalid(*faults: Mapping[str, str]) -> Answer:
+    """Return 422 of v2, with the `name` of each wrong parameter and the `reason`."""
+    detail = "The value of one or more parameters is invalid"
+    return problem(422, "Invalid params", detail, invalid_parameters=list(faults))
+
+
+def conflict(detail: str, slug: str = "", **extra: object) -> Answer:
+    """Return 409 of v2."""
+    return problem(409, "Conflict", detail, slug=slug, headers=(), **extra)
+
+
 def made_to_order(status: int) -> Answer:
     """Return a failure that a test asked for; 429 says when to come back, in seconds."""
     headers = (("Retry-After", "30"),) if status == 429 else ()

@@ -155,6 +155,7 @@ def _message(message: Message) -> dict[str, object]:
         "code": message.code,
         "request_id": message.request_id,
         "sent_at": stamp(message.sent_at),
+        "locale": message.locale,
     }
 
 

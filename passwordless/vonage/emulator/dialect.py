@@ -10,6 +10,7 @@ from .answers import Answer, forbidden, not_allowed, problem
 from .clock import moment
 from .incoming import Incoming
 from .store import Store
+from .templates import Templates
 from .verification import Status, Verification
 
 DEFAULT_UNBLOCK = 3600
@@ -39,6 +40,7 @@ class Desk:
     access: Access
     incoming: Incoming
     now: float
+    templates: Templates
 
     def verification(self, api: str, request_id: str) -> Verification | None:
         """Return the request of that id as it stands now."""

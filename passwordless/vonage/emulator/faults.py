@@ -13,7 +13,7 @@ from .answers import Answer
 
 LONGEST = 120.0
 """Seconds, the longest silence of one call."""
-VERBS = frozenset({"start", "check", "advance", "cancel", "search", "unblock", "silent", "*"})
+VERBS = frozenset({"start", "check", "advance", "cancel", "search", "unblock", "silent", "templates", "*"})
 
 
 class Phase(StrEnum):

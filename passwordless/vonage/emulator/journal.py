@@ -10,7 +10,7 @@ CAPACITY = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call; `verb` is start, check, advance, cancel, search, unblock, silent or unknown."""
+    """One call; `verb` is start, check, advance, cancel, search, unblock, silent, templates or unknown."""
 
     method: str
     path: str

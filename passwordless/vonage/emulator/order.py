@@ -43,6 +43,8 @@ class Order:
     skip_fraud_check: bool
     reuse_code: bool
     client_ref: str = ""
+    locale: str = ""
+    template_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,8 @@ def _order(body: dict[str, Any]) -> Order:
         skip_fraud_check=body.get("fraud_check") is False,
         reuse_code=any(channel.get("reuse_code") is True for channel in body["workflow"]),
         client_ref=body.get("client_ref", ""),
+        locale=body.get("locale", ""),
+        template_id=body.get("template_id", ""),
     )
 
 

@@ -14,7 +14,7 @@ class Message:
     """One message or call that was sent.
 
     `to` is E.164 with its plus sign (or an e-mail address), `channel` is `sms`, `voice`, `whatsapp`,
-    `rcs` or `email`, and `sent_at` an aware datetime in UTC.
+    `rcs` or `email`, `sent_at` an aware datetime in UTC, and `locale` the tag of the text's language.
     """
 
     to: str
@@ -23,6 +23,7 @@ class Message:
     code: str
     request_id: str
     sent_at: datetime
+    locale: str = "en-us"
 
 
 class Outbox:

@@ -25,6 +25,7 @@ from .journal import CAPACITY, Call
 from .outbox import Message
 from .store import Store
 from .switches import Switches
+from .templates import Templates
 from .tokens import Flaw, require_secret
 from .verification import keep_quiet
 from .webhooks import DELAYS, Webhooks
@@ -42,6 +43,7 @@ class Emulator:
 
     Without credentials it takes any that are well formed. `reserved` are further numbers (E.164 with
     plus) whose last two digits choose an outcome; `seed` makes codes and ids repeatable.
+    `templates` are a site's own texts for v2, made there or over the wire.
     Called in process it raises Dropped or Hung (see `faults`) where a socket would be cut or silent.
     With a `webhook_url` (http or https) it sends the webhooks of v2 there, from a thread of its own and
     signed with `signature_secret`; `webhook_delays` are the seconds before the second try and those after
@@ -67,6 +69,7 @@ class Emulator:
         self.clock = clock or Clock()
         self.switches = switches or Switches()
         self.faults = Faults()
+        self.templates = Templates(self.clock.now)
         self._access = Access(
             api_key=api_key, api_secret=api_secret, public_key=public_key, application_id=application_id
         )
@@ -112,7 +115,7 @@ class Emulator:
             self._store.clear_messages(self.clock.now(), to)
 
     def clear(self) -> None:
-        """Forget requests, messages, journal and faults; the clock stays where it is."""
+        """Forget requests, messages, journal and faults; clock and templates stay as they are."""
         self.faults.clear()
         with self._lock:
             self._store.clear()
@@ -148,6 +151,7 @@ class Emulator:
     def after_fork(self) -> None:
         """Begin anew in a child process: another thread may have held the lock when it was made."""
         self._lock = Lock()
+        self.templates.after_fork()
         if self._webhooks:
             self._webhooks.after_fork()
 
@@ -190,7 +194,9 @@ class Emulator:
         """Carry a call out. Raises Dropped or Hung, for the lock is free again then."""
         api, module = ("v2", v2) if incoming.path.startswith("/v2/") else ("v1", v1)
         now = self.clock.now()
-        desk = Desk(store=self._store, access=self._access, incoming=incoming, now=now)
+        desk = Desk(
+            store=self._store, access=self._access, incoming=incoming, now=now, templates=self.templates
+        )
         dialect = v2.V2(desk=desk) if api == "v2" else v1.V1(desk=desk)
         asked = dialect.asked()
         self._record(incoming, asked, api, now)

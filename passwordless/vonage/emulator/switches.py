@@ -29,6 +29,8 @@ class Switches:
     """v2: the account may send `fraud_check: false` (HTTP 403 otherwise)."""
     network_unblock: bool = True
     """The account may unblock a network (HTTP 403 otherwise)."""
+    template_writing: bool = True
+    """v2: the account may write templates (HTTP 403 otherwise)."""
     webhook_always: bool = False
     """Webhooks also for requests by key and secret; Vonage sends them only for those by JWT."""
     channel_events: bool = True

@@ -252,6 +252,7 @@ class V1:
             code_life=self._pin_expiry,
             sender=self.fields.get("sender_id", "verify"),
             amount=self.fields["amount"] if payment else "",
+            locale=self.fields.get("lg", ""),
         )
 
     def _steps(self, number: str, outcome: Outcome) -> tuple[Step, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from .answers import Answer, forbidden, made_to_order, not_allowed, not_found, problem
+from . import catalogue
+from .answers import Answer, conflict, forbidden, invalid, made_to_order, not_allowed, not_found, problem
 from .dialect import Asked, Desk, unauthorized, unblock_network
 from .faults import Hung
 from .numbers import international
@@ -28,7 +29,9 @@ VIRTUAL_OPERATOR = "+990"
 
 
 def fail(status: int | None) -> Answer:
-    """Return a failure to order, as a problem body."""
+    """Return a failure to order, as a problem body; a 422 blames the number, as the real one mostly does."""
+    if status == 422:
+        return _unsupported()
     return made_to_order(status if status is not None and status >= 200 else 500)
 
 
@@ -37,22 +40,15 @@ def _throttled() -> Answer:
     return problem(429, "Rate Limit Hit", "Please wait, then retry your request", headers=wait)
 
 
-def _invalid(*faults: Mapping[str, str]) -> Answer:
-    detail = "The value of one or more parameters is invalid"
-    return problem(422, "Invalid params", detail, invalid_parameters=list(faults))
-
-
-def _conflict(detail: str, slug: str = "", **extra: object) -> Answer:
-    return problem(409, "Conflict", detail, slug=slug, headers=(), **extra)
+def _unsupported() -> Answer:
+    return invalid({"name": "workflow[0]", "reason": "`to` Phone number is not in a supported network"})
 
 
 AT_START: Mapping[Outcome, Callable[[], Answer]] = {
     Outcome.PROVIDER_ERROR: lambda: problem(500, "Internal Server Error"),
     Outcome.THROTTLED: _throttled,
     Outcome.LOW_CREDIT: lambda: problem(402, "Low balance", "The account has too little credit."),
-    Outcome.UNSUPPORTED: lambda: _invalid(
-        {"name": "workflow[0]", "reason": "`to` Phone number is not in a supported network"}
-    ),
+    Outcome.UNSUPPORTED: _unsupported,
 }
 """Outcomes that the answer to a start tells."""
 
@@ -70,6 +66,8 @@ class V2:
             return self._call("start", "POST", self.start, to=self._number())
         if incoming.path == "/v2/verify/network-unblock":
             return Asked(verb="unblock", act=lambda: unblock_network(self.desk))
+        if incoming.path.startswith(catalogue.ROOT):
+            return Asked(verb="templates", act=self._templates)
         found = PATH.fullmatch(incoming.path)
         return Asked(verb="unknown", act=not_found) if found is None else self._about(found)
 
@@ -81,11 +79,13 @@ class V2:
         """Start a verification."""
         order = read_order(self.desk.incoming.json)
         if isinstance(order, Invalid):
-            return _invalid(*order.faults)
+            return invalid(*order.faults)
         if isinstance(order, Sender):
             return problem(422, "Invalid sender", "The `from` parameter is invalid.")
         if order.skip_fraud_check and not self.desk.store.switches.skip_fraud_check:
             return forbidden()
+        if self.desk.templates.texts(order.template_id, order.locale) is None:
+            return invalid({"name": "template_id", "reason": "Template is unknown"})
         return self._begin(order)
 
     def check(self, request_id: str) -> Answer:
@@ -93,7 +93,7 @@ class V2:
         given = self.desk.incoming.json
         code = given.get("code") if isinstance(given, dict) else None
         if not isinstance(code, str) or not 4 <= len(code) <= 10:
-            return _invalid({"name": "code", "reason": "`code` must be 4 to 10 characters"})
+            return invalid({"name": "code", "reason": "`code` must be 4 to 10 characters"})
         verification = self._open_one(request_id)
         if verification is None:
             return self._gone(request_id)
@@ -106,7 +106,7 @@ class V2:
             return self._gone(request_id)
         early = self.desk.now < verification.created + CANCEL_AFTER
         if self.desk.store.switches.v2_cancel_rule and (early or verification.position > 0):
-            return _conflict("The request cannot be cancelled now.")
+            return conflict("The request cannot be cancelled now.")
         verification.finish(Status.CANCELLED, self.desk.now)
         return Answer(status=204)
 
@@ -116,7 +116,7 @@ class V2:
         if verification is None:
             return self._gone(request_id)
         if not verification.has_next:
-            return _conflict("There are no more events left to trigger.", slug="no-events")
+            return conflict("There are no more events left to trigger.", slug="no-events")
         verification.move(self.desk.now)
         return Answer()
 
@@ -160,6 +160,9 @@ class V2:
         )
         return Asked(verb=verb, act=carry_out, to=to, verification=verification)
 
+    def _templates(self) -> Answer:
+        return unauthorized() if self._account is None else catalogue.Catalogue(desk=self.desk).answer()
+
     def _admit(self, method: str, act: Callable[[], Answer]) -> Answer:
         if self.desk.incoming.method != method:
             return not_allowed()
@@ -195,7 +198,7 @@ class V2:
                 "An incorrect code has been provided too many times. Workflow terminated.",
                 slug="expired",
             ),
-            Verdict.NO_CODE_STEP: lambda: _conflict(
+            Verdict.NO_CODE_STEP: lambda: conflict(
                 "The current Verify workflow step does not support a code.", slug="no-code"
             ),
         }
@@ -215,7 +218,7 @@ class V2:
             if first is not Outcome.CONCURRENT:
                 return self._accepted(holder)
         detail = "Concurrent verifications to the same number are not allowed"
-        return _conflict(detail, slug="concurrent", request_id=holder.id)
+        return conflict(detail, slug="concurrent", request_id=holder.id)
 
     def _step(self, order: Order, index: int) -> Step:
         channel = order.channels[index]
@@ -244,6 +247,8 @@ class V2:
             one_code=self.desk.store.switches.reuse_code or order.reuse_code,
             channel_timeout=order.channel_timeout,
             client_ref=order.client_ref,
+            locale=order.locale,
+            texts=self.desk.templates.texts(order.template_id, order.locale) or {},
             application=application,
             base=self.desk.incoming.base,
             # A reserved "concurrent" request is somebody else's: only that one hears of it.

@@ -6,14 +6,14 @@ Nothing here waits: a request is brought up to date whenever it is looked at.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .clock import moment
 from .outbox import Message
 from .outcomes import Outcome
-from .texts import render
+from .texts import Said, render
 
 SILENT = "silent_auth"
 NETWORK_CHANNELS = {"sms", "voice", "rcs"}
@@ -89,6 +89,10 @@ class Plan:
     channel_timeout: int = 0
     """Seconds, as asked for."""
     client_ref: str = ""
+    locale: str = ""
+    """The tag of the language that the texts are asked in; empty for none."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The site's own text of each channel that has one."""
     application: str = ""
     """Id of the application whose JWT asked; empty for a key and secret."""
     base: str = ""
@@ -262,18 +266,16 @@ class Verification:
         return step.outcome not in (Outcome.LOST, Outcome.CONCURRENT)
 
     def _message(self, step: Step, at: float) -> Message:
-        text = render(
-            step.channel,
-            brand=self.plan.brand,
-            code=self.code,
-            seconds=self.code_until - self.began,
-            amount=self.plan.amount,
-            app_hash=step.app_hash,
-        )
+        plan = self.plan
+        life = self.code_until - self.began
+        said = Said(brand=plan.brand, code=self.code, seconds=life, amount=plan.amount)
+        own = plan.texts.get(step.channel, "")
+        text = render(step.channel, said, locale=plan.locale, own=own, app_hash=step.app_hash)
         return Message(
             to=step.to,
             channel=step.channel,
-            text=text,
+            text=text.content,
+            locale=text.locale,
             code=self.code,
             request_id=self.id,
             sent_at=moment(at),
