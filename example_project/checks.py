@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.checks import Error, Tags, register
 
-from . import phone
+from . import inbox
 
 
 @register(Tags.security, deploy=True)
 def check_virtual_phone(**kwargs: Any) -> list[Error]:
     """Refuse the emulator: its virtual phone shows the codes of all visitors to everybody."""
-    if not phone.in_use():
+    if not inbox.in_use():
         return []
     return [
         Error(

@@ -42,7 +42,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "example_project.csp.strict",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -84,7 +86,7 @@ UNTOLD = {"EMULATOR": bool, "COUNTRIES": list}
 def read(key: str, text: str) -> Any:
     """Return the value of a setting of passwordless in the type of its default; commas divide lists."""
     default = DEFAULTS.get(key, "")
-    if key == "LIMITS":
+    if isinstance(default, dict):
         return environ.Env.parse_value(text, {"value": str})  # name=5/h,10/d;other=2/d
     if isinstance(default, list) and default:
         return environ.Env.parse_value(text, [type(default[0])])
@@ -124,6 +126,26 @@ X_FRAME_OPTIONS = "DENY"
 
 # Words, files, logs
 LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("de", "Deutsch"),
+    ("it", "Italiano"),
+    ("pt-br", "Português (Brasil)"),
+    ("nl", "Nederlands"),
+    ("pl", "Polski"),
+    ("tr", "Türkçe"),
+    ("ar", "العربية"),
+    ("he", "עברית"),
+    ("hi", "हिन्दी"),
+    ("id", "Bahasa Indonesia"),
+    ("ja", "日本語"),
+    ("zh-hans", "简体中文"),
+]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

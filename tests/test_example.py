@@ -1,18 +1,28 @@
 """The example project as somebody runs it: in a folder, an environment and a process of its own."""
 
+import importlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 import requests
+from django.contrib.auth import get_user_model
 
+from example_project import switches
+from example_project.inbox import SHOWN
+from example_project.switches import Fate
+from passwordless import gateway
 from passwordless.conf import DEFAULTS
+from passwordless.vonage.dialect import Order
 from passwordless.vonage.emulator import Clock, Emulator, serve
+from tests import browsing, support
+from tests.support import NUMBER
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = {
@@ -141,6 +151,7 @@ class TestSettings:
             "PASSWORDLESS_START_TIMEOUT": "7.5",
             "PASSWORDLESS_SIGNUP": "off",
             "PASSWORDLESS_LIMITS": "sends_per_number=5/h,10/d;calls_per_number=2/d",
+            "PASSWORDLESS_LOCALES": "he=he-il;nl=nl-nl",
             "PASSWORDLESS_CHANELS": "sms",
         }
         expected = {
@@ -154,6 +165,7 @@ class TestSettings:
             "START_TIMEOUT": 7.5,
             "SIGNUP": False,
             "LIMITS": {"sends_per_number": "5/h,10/d", "calls_per_number": "2/d"},
+            "LOCALES": {"he": "he-il", "nl": "nl-nl"},
             "CHANELS": "sms",  # left to the check that asks "did you mean"
         }
         assert expected == site.settings("PASSWORDLESS", **given)["PASSWORDLESS"]
@@ -294,17 +306,17 @@ class TestRunning:
     def test_a_visitor_logs_in_with_the_virtual_phone_and_out_again(self, running):
         browser = Browser(running)
         home = browser.page("/")
-        assert "Welcome to Acme &amp; Sons" in home
+        assert "Welcome to <bdi>Acme &amp; Sons</bdi>" in home
         assert 'href="/login/"' in home
         code_page = browser.fill(browser.page("/login/"), "/login/", number="(212) 555-0100")
         assert "/login/code/" == code_page.url.removeprefix(running)
         phone = browser.page("/phone/")
         assert "+12125550100" in phone
-        code = re.findall(r'demo-code">(\d{6})<', phone)[-1]
+        code = re.findall(r'class="demo-code"[^>]*>(\d{6})<', phone)[-1]
         home = browser.fill(code_page.text, "/login/code/", code=code)
         assert running + "/" == home.url
         assert "+1 212-555-0100" in home.text
-        assert "Log out" in home.text
+        assert "Sign out" in home.text
         assert 'href="/login/"' in browser.fill(home.text, "/logout/").text
 
     def test_pages_bring_their_stylesheet_from_here(self, running):
@@ -317,6 +329,368 @@ class TestRunning:
         answer = Browser(running).post(running + "/login/", data={"number": "+12125550100"}, timeout=10)
         assert 403 == answer.status_code
         assert 'href="/login/"' in answer.text
+
+
+@pytest.fixture
+def clock(db):
+    with support.world() as clock:
+        switches.choose(support.emulator(), Fate.ARRIVE, 2)
+        switches.bind(support.emulator(), "")
+        yield clock
+        switches.bind(support.emulator(), "")
+
+
+@pytest.fixture
+def visitor(clock, settings, monkeypatch):
+    """A visitor of the example project, in this process: its pages, its middleware, the emulator of the tests."""
+    monkeypatch.setenv("SECRET_KEY", "of a test")
+    given = importlib.import_module("example_project.settings")
+    # By its folder: as an installed app it would leave its check to all other tests.
+    templates = {**given.TEMPLATES[0], "DIRS": [ROOT / "example_project/templates"]}
+    settings.TEMPLATES = [templates]
+    for name in (
+        "MIDDLEWARE",
+        "LANGUAGES",
+        "LANGUAGE_CODE",
+        "TIME_ZONE",
+        "CSRF_FAILURE_VIEW",
+        "LOGIN_REDIRECT_URL",
+    ):
+        setattr(settings, name, getattr(given, name))
+    settings.ROOT_URLCONF = given.ROOT_URLCONF
+    support.configure(settings, BRAND_NAME="Acme")
+    return Visitor()
+
+
+class Visitor(browsing.Browser):
+    """Somebody at the demo, who has the virtual phone at hand."""
+
+    def see(self, path):
+        answer = self.get(path)
+        assert 200 == answer.status_code
+        return answer.content.decode()
+
+    def phone(self):
+        """Return the messages on the phone, oldest first, as HTML."""
+        return re.findall(r"<article.*?</article>", self.see("/phone/"), re.DOTALL)
+
+    def set(self, back="/phone/", **fields):
+        self.get("/phone/")
+        form = {"fate": "arrive", "text": "plain", **fields}
+        return self.fill(f"/phone/switches/?next={back}", **form)
+
+    def speak(self, language, back="/login/"):
+        self.get(back)
+        return self.fill(f"/language/?next={back}", language=language)
+
+
+def send(channel="sms", number=NUMBER, locale=""):
+    """Have the emulator send one message, or call."""
+    order = Order(number=number, channels=(channel,), locale=locale)
+    assert "ok" == gateway.dialect("v2").start(order).reason
+
+
+def without_emulator(settings):
+    support.configure(settings, EMULATOR=False, API_KEY="abcdef01", API_SECRET="a-secret")
+
+
+def chosen(page):
+    """Return what the switches say happens to the next messages."""
+    return re.search(r"<span data-fate>(.*?)</span>", page)[1]
+
+
+class TestPhone:
+    def test_a_text_message_tells_sender_time_number_and_code(self, visitor):
+        send()
+        [message] = visitor.phone()
+        code = support.code()
+        assert "Text message from <bdi>Acme</bdi>" in message
+        assert "12:00:00 UTC</time>" in message
+        assert NUMBER in message
+        assert f">{code}</b>" in message
+        assert f'lang="en-us" dir="ltr">Acme code: {code}. Valid for 5 minutes.</p>' in message
+        assert re.search(r"<button [^>]*data-copy hidden>Copy code", message)
+
+    def test_a_call_waits_to_be_answered(self, visitor):
+        send("voice")
+        [message] = visitor.phone()
+        hidden = re.search(r"<summary>.*Answer.*</summary>(.*)</details>", message, re.DOTALL)[1]
+        assert "Hello. Your Acme code is" in hidden
+        assert support.code() in hidden
+        assert "<details open" not in message
+
+    def test_whatsapp_has_what_stands_between_asterisks_in_bold(self, visitor, settings):
+        support.configure(settings, WHATSAPP_SENDER="12125550100")
+        send("whatsapp")
+        [message] = visitor.phone()
+        assert f"<strong>{support.code()}</strong> is your Acme code." in message
+        assert "demo-whatsapp" in message
+
+    @pytest.mark.parametrize(("locale", "told"), [("ar-xa", ("ar-xa", "rtl")), ("es-mx", ("es-mx", "ltr"))])
+    def test_the_language_of_a_text_is_told_to_who_reads_it_aloud(self, visitor, locale, told):
+        send(locale=locale)
+        [message] = visitor.phone()
+        assert told == re.search(r'"demo-text" lang="(.*?)" dir="(.*?)"', message).groups()
+
+    def test_what_a_message_says_is_never_markup(self, visitor, settings):
+        support.configure(settings, BRAND_NAME="<i>&'")
+        send()
+        [message] = visitor.phone()
+        assert "<i>" not in message
+        assert 2 == message.count("&lt;i&gt;&amp;&#x27;")
+
+    def test_the_newest_is_the_last_and_the_oldest_are_left_out(self, visitor):
+        numbers = [f"+1415555{n:04d}" for n in range(100, 101 + SHOWN)]
+        for number in numbers:
+            send(number=number)
+        shown = [re.search(r"\+1415555\d{4}", message)[0] for message in visitor.phone()]
+        assert numbers[1:] == shown
+
+    def test_new_messages_are_announced_by_a_log(self, visitor):
+        assert 'role="log" aria-live="polite"' in visitor.see("/phone/")
+
+    @pytest.mark.parametrize("path", ["/phone/", "/", "/login/"])
+    def test_says_always_that_nothing_is_sent(self, visitor, path):
+        assert "Demo: no message is really sent." in visitor.see(path)
+
+    def test_stands_beside_the_flow_with_its_messages_and_switches(self, visitor):
+        send()
+        page = visitor.see("/login/")
+        aside = re.search(r"<aside.*?</aside>", page, re.DOTALL)[0]
+        assert f">{support.code()}</b>" in aside
+        assert "arrive" == chosen(aside)
+
+    def test_does_not_stand_beside_itself(self, visitor):
+        assert "<aside" not in visitor.see("/phone/")
+
+    def test_an_emulator_of_its_own_is_asked_by_the_phone_alone_and_has_no_switches(self, visitor, settings):
+        support.configure(settings, EMULATOR=False, API_HOST="http://127.0.0.1:9")
+        assert "does not answer" in visitor.see("/phone/")
+        assert "See the messages</a>" in visitor.see("/")
+        assert "/phone/switches/" not in visitor.see("/") + visitor.see("/phone/")
+
+    def test_is_not_there_where_vonage_answers(self, visitor, settings):
+        without_emulator(settings)
+        assert 404 == visitor.get("/phone/").status_code
+        assert "/phone/" not in visitor.see("/")
+
+
+class TestSwitches:
+    def test_at_first_messages_arrive(self, visitor):
+        visitor.ask()
+        assert "arrive" == chosen(visitor.see("/phone/"))
+        assert 1 == len(visitor.phone())
+
+    def test_a_lost_message_never_comes(self, visitor, clock):
+        visitor.set(fate="lost")
+        assert "get lost" == chosen(visitor.see("/phone/"))
+        assert 302 == visitor.ask().status_code
+        assert [] == visitor.phone()
+        clock.shift(60)
+        visitor.set(fate="arrive")
+        assert [] == visitor.phone()
+        visitor.advance()
+        assert 1 == len(visitor.phone())
+
+    def test_a_late_message_comes_after_twenty_seconds(self, visitor, clock):
+        visitor.set(fate="late")
+        visitor.ask()
+        clock.shift(19.9)
+        assert [] == visitor.phone()
+        clock.shift(0.1)
+        [message] = visitor.phone()
+        assert "12:00:20 UTC" in message
+
+    def test_what_was_sent_before_still_comes(self, visitor, clock):
+        visitor.ask()
+        clock.shift(1)
+        visitor.set(fate="lost")
+        assert 1 == len(visitor.phone())
+
+    @pytest.mark.parametrize("version", [1, 2])
+    @pytest.mark.parametrize("fate", ["down", "busy"])
+    def test_trouble_at_vonage_is_a_friendly_page_until_it_is_over(self, visitor, settings, version, fate):
+        support.configure(settings, VERIFY_VERSION=version)
+        visitor.set(fate=fate)
+        assert 503 == visitor.ask().status_code
+        assert "Your number is fine." in unescape(visitor.page.content.decode())
+        assert [] == visitor.phone()
+        visitor.set(fate="arrive")
+        assert 302 == visitor.ask(support.OTHER).status_code
+        assert 1 == len(visitor.phone())
+
+    def test_trouble_while_sending_lets_codes_be_typed(self, visitor):
+        visitor.ask()
+        visitor.set(fate="down")
+        assert "/" == visitor.type(support.code()).headers["Location"]
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_network_that_is_not_served_gets_nothing(self, visitor, settings, version):
+        support.configure(settings, VERIFY_VERSION=version)
+        visitor.set(fate="network")
+        assert 302 != visitor.ask().status_code
+        assert [] == visitor.phone()
+
+    def test_a_text_bound_to_the_site_ends_as_browsers_want_it(self, visitor):
+        visitor.set(text="bound")
+        visitor.ask()
+        [message] = support.emulator().messages()
+        assert f"Acme: {message.code}\n\n@testserver #{message.code}" == message.text
+        assert message.text in visitor.phone()[0]
+        assert '<option value="bound" selected>' in visitor.see("/phone/")
+
+    def test_a_text_can_be_bound_again_and_let_go(self, visitor):
+        for text in ("bound", "bound", "plain"):
+            visitor.set(text=text)
+        visitor.ask()
+        assert "@testserver" not in support.emulator().messages()[0].text
+        assert '<option value="plain" selected>' in visitor.see("/phone/")
+
+    def test_version_1_has_no_such_texts(self, visitor, settings):
+        support.configure(settings, VERIFY_VERSION=1)
+        assert 'name="text"' not in visitor.see("/phone/")
+        assert 302 == visitor.set(fate="late", text="bound").status_code
+        assert "arrive 20 seconds late" == chosen(visitor.see("/phone/"))
+        assert [] == support.emulator().templates.all()
+
+    @pytest.mark.parametrize("fields", [{"fate": "explode"}, {"fate": ""}, {"text": "other"}])
+    def test_what_is_no_switch_changes_nothing(self, visitor, fields):
+        visitor.set(fate="lost")
+        assert 400 == visitor.set(**fields).status_code
+        assert "get lost" == chosen(visitor.see("/phone/"))
+
+    def test_lead_back_to_where_they_stood(self, visitor):
+        assert "/login/?next=%2F" == visitor.set(back="/login/%3Fnext=%252F").headers["Location"]
+
+    @pytest.mark.parametrize(
+        "back", ["https://example.com/", "//example.com", "/\\example.com", "javascript:alert(1)", ""]
+    )
+    def test_lead_to_no_other_site(self, visitor, back):
+        assert "/phone/" == visitor.set(back=back).headers["Location"]
+
+    def test_want_a_token(self, visitor):
+        assert 403 == visitor.post("/phone/switches/", {"fate": "lost"}).status_code
+        assert "arrive" == chosen(visitor.see("/phone/"))
+
+    def test_want_a_post(self, visitor):
+        assert 405 == visitor.get("/phone/switches/?fate=lost").status_code
+
+    def test_are_not_there_where_vonage_answers(self, visitor, settings):
+        visitor.get("/phone/")
+        without_emulator(settings)
+        assert 404 == visitor.fill("/phone/switches/", fate="lost").status_code
+        assert "data-fate" not in visitor.see("/")
+
+
+class TestLanguages:
+    OFFERED = [
+        "en",
+        "es",
+        "fr",
+        "de",
+        "it",
+        "pt-br",
+        "nl",
+        "pl",
+        "tr",
+        "ar",
+        "he",
+        "hi",
+        "id",
+        "ja",
+        "zh-hans",
+    ]
+
+    def test_are_offered_by_their_own_names(self, visitor):
+        found = re.findall(r'<option value="([\w-]+)" lang="\1"(?: selected)?>([^<]+)<', visitor.see("/"))
+        assert self.OFFERED == [code for code, _ in found]
+        assert {"العربية", "日本語", "Polski"} <= {name for _, name in found}
+
+    @pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("he", "rtl"), ("pt-br", "ltr")])
+    def test_can_be_changed_without_leaving_the_page(self, visitor, language, direction):
+        assert "/login/" == visitor.speak(language).headers["Location"]
+        page = visitor.see("/login/")
+        assert f'<html lang="{language}" dir="{direction}">' in page
+        assert f'<option value="{language}" lang="{language}" selected>' in page
+
+    def test_follow_the_browser_at_first(self, visitor):
+        page = visitor.get("/", headers={"accept-language": "de-AT,de;q=0.9"}).content.decode()
+        assert '<html lang="de" dir="ltr">' in page
+
+    def test_what_the_demo_says_itself_stays_english_and_says_so(self, visitor):
+        visitor.speak("ar")
+        for path, element in (("/", "<div class"), ("/phone/", "<div class"), ("/login/", "<aside class")):
+            assert re.search(rf'{element}="demo-\w+"[^>]* lang="en" dir="ltr">', visitor.see(path))
+
+    def test_query_and_all_the_page_is_kept(self, visitor):
+        page = visitor.see("/login/?next=/phone/%3Fa%3D1")
+        action = unescape(re.search(r'action="(/language/[^"]*)"', page)[1])
+        token = visitor.hidden()["csrfmiddlewaretoken"]
+        answer = visitor.post(action, {"csrfmiddlewaretoken": token, "language": "nl"})
+        assert "/login/?next=/phone/%3Fa%3D1" == answer.headers["Location"]
+
+    def test_a_form_that_came_back_keeps_its_page(self, visitor):
+        visitor.get("/login/")
+        visitor.fill("/login/", number="call me")
+        assert 'action="/language/?next=%2Flogin%2F"' in visitor.page.content.decode()
+
+    def test_a_page_that_answers_posts_only_leads_to_the_one_before(self, visitor):
+        visitor.ask()
+        assert 429 == visitor.advance().status_code
+        action = re.search(r'action="(/language/[^"]*)"', visitor.page.content.decode())[1]
+        assert "/language/?next=%2Flogin%2Fcode%2F" == action
+
+    def test_lead_to_no_other_site(self, visitor):
+        visitor.get("/")
+        answer = visitor.fill("/language/?next=https://example.com/", language="nl")
+        assert "/" == answer.headers["Location"]
+
+    def test_want_a_token(self, visitor):
+        assert 403 == visitor.post("/language/", {"language": "ar"}).status_code
+        assert 'lang="en"' in visitor.see("/")[:100]
+
+
+class TestHome:
+    def test_asks_strangers_in(self, visitor, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            page = visitor.see("/")
+        assert "Welcome to <bdi>Acme</bdi>" in page
+        assert re.search(r'href="/login/">Sign in</a>', page)
+        assert "+1 212 555 0100" in page
+
+    def test_tells_number_and_last_sign_in_with_three_statements(self, visitor, django_assert_num_queries):
+        visitor.log_in()
+        with django_assert_num_queries(3):  # session, user, number
+            page = visitor.see("/")
+        assert "+1 415-555-0101" in page
+        assert "2026-11-23, 12:00 UTC</time>" in page
+
+    def test_lets_out_by_post(self, visitor):
+        visitor.log_in()
+        visitor.get("/")
+        visitor.fill("/logout/")
+        assert "Sign out" not in visitor.see("/")
+
+    def test_somebody_without_a_number_is_called_by_name(self, visitor):
+        visitor.client.force_login(
+            get_user_model().objects.create_user("ann"), "django.contrib.auth.backends.ModelBackend"
+        )
+        assert "<strong>ann</strong>" in visitor.see("/")
+
+
+class TestPolicy:
+    @pytest.mark.parametrize("path", ["/", "/phone/", "/login/", "/admin/login/"])
+    def test_lets_pages_load_nothing_from_elsewhere_and_nothing_inline(self, visitor, path):
+        visitor.see(path)
+        policy = visitor.page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+        assert "unsafe" not in policy
+
+    def test_spares_the_pages_that_django_shows_developers(self, visitor, settings):
+        settings.DEBUG = True
+        assert "Content-Security-Policy" not in visitor.get("/nowhere/").headers
+        settings.DEBUG = False
+        assert "Content-Security-Policy" in visitor.get("/nowhere/").headers
 
 
 class TestTemplates:

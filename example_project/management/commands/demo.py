@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 from django.core.servers.basehttp import get_internal_wsgi_application, run
 
-from example_project import phone
+from example_project import inbox
 
 HOST = "127.0.0.1"  # this machine only: the virtual phone shows every code
 ADMIN = "admin"
@@ -61,8 +61,8 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def welcome(self, site: str, password: str) -> str:
-        places = {"Log in": f"{site}/login/"}
-        if phone.in_use():
+        places = {"Sign in": f"{site}/login/"}
+        if inbox.in_use():
             places["Virtual phone"] = f"{site}/phone/   the codes arrive here; nothing is really sent"
         places["Admin"] = f"{site}/admin/   user {ADMIN}, password {password}"
         lines = [f"  {name:<14} {place}" for name, place in places.items()]
@@ -72,7 +72,7 @@ class Command(BaseCommand):
 
 def staged(given: dict[str, Any], site: str) -> dict[str, Any]:
     """Return the settings of the play: the emulator reports to the site, signed, as Vonage would."""
-    if not phone.in_use():
+    if not inbox.in_use():
         return given
     webhooks = {
         "EMULATOR_WEBHOOK_URL": f"{site}/webhooks/vonage/",
