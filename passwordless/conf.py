@@ -31,10 +31,12 @@ DEFAULTS: dict[str, Any] = {
     "WHATSAPP_SENDER": "",  # number of the WhatsApp Business Account, digits
     "TEMPLATE_ID": "",  # a template of Verify v2
     "FRAUD_CHECK": True,  # False asks Vonage to skip its network block (if the account may)
-    "LOCALE": "",  # language tag of the message such as en-us; empty: Vonage chooses
+    "LOCALE": "",  # language of all messages such as en-us; empty: that of the page, where Vonage has it
+    "LOCALES": {},  # page language to message language, for those that Vonage has and we do not know
     # Numbers.
-    "DEFAULT_REGION": "US",  # ISO country in which a number without + is read
+    "DEFAULT_REGION": "",  # ISO country in which a number without + is read; empty: the browser's, else US
     "COUNTRIES": None,  # ISO countries served; None: every geographic one
+    "FAVOURITE_COUNTRIES": [],  # ISO countries that stand first in the select
     "NUMBER_TYPES": ["mobile", "fixed_line_or_mobile"],  # also: fixed_line, voip
     "RESERVED_NUMBERS": [],  # test numbers of the emulator, beside +1 212 555 0100 to 0199
     # The attempt.
@@ -57,21 +59,29 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+NOTHING: dict[str, Any] = {}
+
+
 class Settings:
     """Attribute access to the settings dict, falling back on DEFAULTS. AttributeError for unknown keys."""
 
     @property
     def given(self) -> Mapping[str, Any]:
         """Return what the site wrote, unchecked."""
-        given = getattr(django_settings, "PASSWORDLESS", {})
-        if not isinstance(given, Mapping):
+        given = getattr(django_settings, "PASSWORDLESS", NOTHING)
+        # A dict is told at once; a login reads settings a hundred times.
+        if type(given) is not dict and not isinstance(given, Mapping):
             raise ImproperlyConfigured("PASSWORDLESS must be a dict.")
         return given
 
     def __getattr__(self, name: str) -> Any:
-        if name not in DEFAULTS:
-            raise AttributeError(f"{name!r} is not a setting of passwordless")
-        return self.given.get(name, DEFAULTS[name])
+        given = self.given
+        if name in given and name in DEFAULTS:
+            return given[name]
+        try:
+            return DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(f"{name!r} is not a setting of passwordless") from None
 
 
 settings = Settings()

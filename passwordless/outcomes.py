@@ -18,6 +18,8 @@ class Visitor:
     session: str = ""
     cookie: str = field(default="", repr=False)
     """The device cookie as the browser sent it, unverified."""
+    language: str = ""
+    """Tag of the page's language, such as pt-br."""
     device: str = ""
     """The id of a browser that logged in with this very number before, once that is verified."""
 

@@ -82,7 +82,6 @@ class Reason(TextChoices):
     RESERVED_GUESS = "reserved_guess", _("The last guess belongs to whoever asked first")
     EXPIRED = "expired", _("Out of time")
     REUSED = "reused", _("The code was used before")
-    STALE = "stale", _("The form belongs to another attempt")
     CANCELLED = "cancelled", _("Cancelled by the visitor")
     WAIT = "wait", _("Asked again too soon")
     LIMIT_NUMBER = "limit_number", _("Limit: sends to this number")
@@ -129,7 +128,6 @@ PUBLIC: dict[Reason, Public] = {
     Reason.LOST: Public.EXPIRED,
     Reason.EXPIRED: Public.EXPIRED,
     Reason.REUSED: Public.EXPIRED,
-    Reason.STALE: Public.EXPIRED,
     Reason.CANCELLED: Public.EXPIRED,
     Reason.NO_MORE_STEPS: Public.WAIT,
     Reason.NOT_CANCELLABLE: Public.WAIT,
@@ -178,7 +176,6 @@ class EventKind(TextChoices):
     GUESSED = "guessed", _("Wrong code")
     CHECK_FAILED = "check_failed", _("The check got no verdict")
     VERIFIED = "verified", _("Verified")
-    ENDED = "ended", _("Ended")
     CANCELLED = "cancelled", _("Cancelled")
     REPLAYED = "replayed", _("A used code was typed again")
     REPORTED = "reported", _("Vonage reported")
@@ -190,3 +187,5 @@ class EventKind(TextChoices):
     ERASED = "erased", _("Erased")
     LINKED = "linked", _("Number linked to a user")
     UNLINKED = "unlinked", _("Number unlinked from a user")
+    LOOKED = "looked", _("Staff saw the full number")
+    EXPORTED = "exported", _("Staff exported attempts")

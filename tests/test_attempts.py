@@ -53,7 +53,7 @@ class TestMoves:
     def test_what_the_table_lacks_cannot_happen(self, origin, target):
         attempt = make(status=origin, reason=Reason.OK)
         legal = target in MOVES.get(origin, ())
-        event = AttemptEvent(attempt=attempt, kind=EventKind.ENDED, at=BEGIN)
+        event = AttemptEvent(attempt=attempt, kind=EventKind.CANCELLED, at=BEGIN)
         assert legal is attempt.move(target, Reason.LOST, now=BEGIN, events=[event], vendor="v2 1")
         expected = (target, Reason.LOST, "v2 1", 1) if legal else (origin, Reason.OK, "", 0)
         row = stored(attempt)
@@ -216,16 +216,13 @@ class TestTime:
         assert (status, Reason.LOST) == make(status=status, reason=Reason.LOST).state(after(9999))
 
     def test_the_querysets_divide_the_rows_by_time(self):
-        fresh, overdue = make(), make(lifetime=10)
+        overdue = make(lifetime=10)
+        make(number="+14155550109")
         held = make(status=Status.FAILED, live_number=NUMBER, lifetime=10)
         busy = make(status=Status.FAILED, live_number=OTHER, lifetime=900)
         now, rows = after(20), VerificationAttempt.objects
-        assert ([fresh], [overdue], [held]) == (
-            list(rows.live(now)), list(rows.overdue(now)), list(rows.closable(now)),
-        )  # fmt: skip
-        assert [] == list(rows.older(now))
-        rows.filter(pk__in=[held.pk, busy.pk]).update(live_number=None)
-        assert {held, busy} == set(rows.older(now))
+        assert ([overdue], [held]) == (list(rows.overdue(now)), list(rows.closable(now)))
+        assert {held, busy} == set(rows.ended())
 
     @pytest.mark.parametrize(
         ("seconds", "channel", "used"),
@@ -294,7 +291,12 @@ class TestAudit:
     def test_keys_are_long_random_and_fit(self):
         keys = {new_key() for _ in range(200)}
         assert 200 == len(keys)
-        assert {16} == {len(key) for key in keys}
+        assert {19} == {len(key) for key in keys}
+
+    def test_no_key_begins_like_a_number(self, monkeypatch):
+        drawn = iter(["23456789" + "a" * 11, "2345678b" + "2" * 11])
+        monkeypatch.setattr("passwordless.models.keys.get_random_string", lambda *_: next(drawn))
+        assert "2345678b" == new_key()[:8]
 
     def test_every_reason_has_a_public_outcome(self):
         assert set(Reason) == set(PUBLIC)

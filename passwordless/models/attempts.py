@@ -10,24 +10,19 @@ from typing import Any
 from django.conf import settings
 from django.db import models, router, transaction
 from django.db.models import Q
-from django.utils.crypto import get_random_string, salted_hmac
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
+from . import statements
+from .events import AttemptEvent
+from .keys import REFERENCE, new_key, tags
 
-
-LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
-"""No letter that is taken for a digit: the beginning of a key is read out over the phone."""
-
-
-REFERENCE = 8
-"""Characters of a key that a page of ours shows when something goes wrong."""
-
-
-def new_key() -> str:
-    """Return 94 random bits, short enough to travel in Vonage's client_ref beside a signature."""
-    return get_random_string(19, LEGIBLE)
+CLAIMABLE = (
+    "{id} = %s AND {guesses} = %s AND {expires_at} > %s"
+    " AND ({status} = %s OR ({status} = %s AND {claimed_at} < %s))"
+)
 
 
 def patience() -> timedelta:
@@ -35,39 +30,24 @@ def patience() -> timedelta:
     return timedelta(seconds=conf.settings.CHECK_TIMEOUT + 10)
 
 
-def tags(number: str) -> list[str]:
-    """Return what a forgotten number (E.164) is found by: an HMAC under the newest key first."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [
-        salted_hmac("passwordless.number", number, secret=key, algorithm="sha256").hexdigest() for key in keys
-    ]
-
-
 class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
     """Questions about attempts, by name."""
 
     def by_key(self, key: str) -> VerificationAttempt | None:
         """Return the one that a handle or a reference names, or None."""
-        try:
-            return self.get(key=key)
-        except VerificationAttempt.DoesNotExist:
-            return None
+        return _by_key.one(key, self.db)
 
     def durations(self) -> list[float]:
         """Return how many seconds Vonage took to answer the last requests."""
         real = self.exclude(api="decoy").filter(took__isnull=False).order_by("-created_at")
         return [(took or 0) / 1000 for took in real.values_list("took", flat=True)[:20]]
 
-    def live(self, now: datetime) -> AttemptQuerySet:
-        """Return those that may still come to something."""
-        return self.filter(status__in=LIVE, expires_at__gt=now)
-
     def overdue(self, now: datetime) -> AttemptQuerySet:
         """Return those whose time has passed but whose row has not been moved yet.
 
         One that is being checked right now is its checker's: the code came in time.
         """
-        late = self.filter(status__in=LIVE, expires_at__lte=now)
+        late = self.filter(status__in=LIVE, ended_at__isnull=True, expires_at__lte=now)
         return late.exclude(status=Status.CHECKING, claimed_at__gte=now - patience())
 
     def standing(self, status: Status, now: datetime) -> AttemptQuerySet:
@@ -102,10 +82,6 @@ class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
         """Return those for `number` (E.164), the ones included whose number was forgotten."""
         return self.filter(Q(number=number) | Q(number_tag__in=tags(number)))
 
-    def older(self, moment: datetime) -> AttemptQuerySet:
-        """Return ended ones that were asked for before `moment` and hold no number."""
-        return self.ended().filter(live_number__isnull=True, created_at__lt=moment)
-
 
 class VerificationAttempt(models.Model):
     """One try to prove the possession of a number, from the first message to its end.
@@ -120,8 +96,8 @@ class VerificationAttempt(models.Model):
     number_tag = models.CharField(max_length=64, blank=True, editable=False)
     # Emptied when the request is over at Vonage, which allows one open request a number; where nobody may
     # learn which numbers are known, also when Vonage did not say so.
-    # A nullable unique column, since some databases skip conditional constraints without a word.
-    live_number = models.CharField(max_length=16, null=True, unique=True, editable=False)  # noqa: DJ001
+    # Unique (see Meta) over a nullable column: some databases skip conditional constraints without a word.
+    live_number = models.CharField(max_length=16, null=True, editable=False)  # noqa: DJ001
     country = models.CharField(_("country"), max_length=2, blank=True)
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose, default=Purpose.LOGIN)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.STARTING)
@@ -132,7 +108,7 @@ class VerificationAttempt(models.Model):
     locale = models.CharField(_("language of the message"), max_length=35, blank=True)
 
     api = models.CharField(_("API"), max_length=5, blank=True)
-    request_id = models.CharField(_("request id"), max_length=36, null=True, unique=True)  # noqa: DJ001
+    request_id = models.CharField(_("request id"), max_length=36, null=True)  # noqa: DJ001
     channels = models.CharField(_("channels planned"), max_length=40)
     proved_by = models.CharField(_("channel of the right code"), max_length=10, choices=Channel, blank=True)
     step = models.PositiveSmallIntegerField(default=0)
@@ -145,7 +121,7 @@ class VerificationAttempt(models.Model):
     network = models.CharField(_("blocked network"), max_length=10, blank=True)
 
     # Refusals by one limit in one window share a row and count here.
-    refusal = models.CharField(max_length=80, null=True, unique=True, editable=False)  # noqa: DJ001
+    refusal = models.CharField(max_length=80, null=True, editable=False)  # noqa: DJ001
     repeats = models.PositiveIntegerField(default=1)
 
     user = models.ForeignKey(
@@ -178,18 +154,32 @@ class VerificationAttempt(models.Model):
             ("view_full_number", _("Can see full numbers")),
             ("export_attempts", _("Can export attempts")),
         )
+        # Not unique=True, which on PostgreSQL makes a second index of each, for questions that nobody asks.
+        constraints = (
+            models.UniqueConstraint(fields=["live_number"], name="passwordless_attempt_one_live"),
+            models.UniqueConstraint(fields=["request_id"], name="passwordless_attempt_request"),
+            models.UniqueConstraint(fields=["refusal"], name="passwordless_attempt_refusal"),
+        )
         indexes = (
             models.Index(fields=["number", "-created_at"], name="passwordless_attempt_number"),
-            models.Index(fields=["-created_at"], name="passwordless_attempt_created"),
+            models.Index(fields=["-created_at", "-id"], name="passwordless_attempt_created"),
             models.Index(fields=["number_tag"], name="passwordless_attempt_tag"),
             models.Index(fields=["ip", "-created_at"], name="passwordless_attempt_ip"),
+            # Not by status: a column that changes with each move would be written in here each time.
             models.Index(
-                fields=["expires_at"], name="passwordless_attempt_live", condition=Q(status__in=LIVE)
+                fields=["expires_at"], name="passwordless_attempt_open", condition=Q(ended_at__isnull=True)
+            ),
+            # What is rare, and looked for: an attempt on which all is well is never in it.
+            models.Index(
+                fields=["reason", "-created_at", "-id"],
+                name="passwordless_attempt_trouble",
+                condition=~Q(reason__in=("", Reason.OK)),
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.masked}, {self.get_status_display()}"
+        status, _reason = self.state(timezone.now())
+        return f"{self.masked}, {status.label}"
 
     @property
     def masked(self) -> str:
@@ -271,6 +261,10 @@ class VerificationAttempt(models.Model):
             events.append(sent)
         return sorted(events, key=lambda event: event.at)
 
+    def insert(self) -> None:
+        """Write a new row. Raises IntegrityError where its number has a live one."""
+        statements.insert_one(self, using=router.db_for_write(VerificationAttempt))
+
     def claim(self, now: datetime, *, limit: int) -> bool:
         """Pay for one guess and become the only checker; tell whether that was granted.
 
@@ -280,12 +274,18 @@ class VerificationAttempt(models.Model):
         """
         if self.guesses >= limit:
             return False
-        free = Q(status=Status.PENDING) | Q(status=Status.CHECKING, claimed_at__lt=now - patience())
-        guesses = self.guesses + 1
-        rows = VerificationAttempt.objects.filter(free, pk=self.pk, guesses=self.guesses, expires_at__gt=now)
-        if rows.update(status=Status.CHECKING, guesses=guesses, claimed_at=now) != 1:
+        values = {"status": Status.CHECKING, "guesses": self.guesses + 1, "claimed_at": now}
+        given = [
+            ("id", self.pk),
+            ("guesses", self.guesses),
+            ("expires_at", now),
+            ("status", Status.PENDING),
+            ("status", Status.CHECKING),
+            ("claimed_at", now - patience()),
+        ]
+        if not self._update(values, CLAIMABLE, given):
             return False
-        self.status, self.guesses, self.claimed_at = Status.CHECKING, guesses, now
+        self._set(values)
         return True
 
     def move(
@@ -304,50 +304,43 @@ class VerificationAttempt(models.Model):
         `guess` fences: whoever holds a claim moves only while the guess count is still theirs; `only` narrows
         the move to one source. The events are written in the same transaction, and the signal goes out on its commit.
         """
-        legal = VerificationAttempt.objects.filter(pk=self.pk, status__in=SOURCES[to])
-        if guess is not None:
-            legal = legal.filter(guesses=guess, status=Status.CHECKING)
-        if only is not None:
-            legal = legal.filter(status=only)
         if to not in LIVE:
             values.setdefault("ended_at", now)
-        with transaction.atomic(using=router.db_for_write(VerificationAttempt)):
-            if legal.update(status=to, reason=reason, **values) != 1:
+        values = {"status": to, "reason": reason, **values}
+        legal = [*_legal(to, only, claimed=guess is not None)]
+        where = f"{{id}} = %s AND {{status}} IN ({', '.join(['%s'] * len(legal))})"
+        given = [("id", self.pk), *(("status", source) for source in legal)]
+        if guess is not None:
+            where, given = f"{where} AND {{guesses}} = %s", [*given, ("guesses", guess)]
+        using = router.db_for_write(VerificationAttempt)
+        with transaction.atomic(using=using):
+            if not legal or not self._update(values, where, given):
                 return False
-            AttemptEvent.objects.bulk_create(events)
-            transaction.on_commit(lambda: self._tell(to, reason))
-        for name, value in {"status": to, "reason": reason, **values}.items():
-            setattr(self, name, value)
+            statements.insert(events, using=using)
+            transaction.on_commit(lambda: self._tell(to, reason), using=using)
+        self._set(values)
         return True
+
+    def _update(self, values: dict[str, Any], where: str, given: statements.Given) -> bool:
+        using = router.db_for_write(VerificationAttempt)
+        return statements.update(VerificationAttempt, values, where, given, using=using) == 1
+
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def _tell(self, status: Status, reason: Reason) -> None:
         signals.attempt_moved.send_robust(VerificationAttempt, attempt=self, status=status, reason=reason)
 
 
-class AttemptEvent(models.Model):
-    """One line of the timeline: what happened, when, and what is known of whoever did it."""
+_by_key = statements.Select(lambda key: VerificationAttempt._default_manager.filter(key=key))
 
-    attempt = models.ForeignKey(VerificationAttempt, models.CASCADE, null=True, related_name="events")
-    kind = models.CharField(_("what"), max_length=12, choices=EventKind)
-    at = models.DateTimeField(_("when"))
-    reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
-    vendor = models.CharField(_("Vonage's code"), max_length=20, blank=True)
-    channel = models.CharField(_("channel"), max_length=10, choices=Channel, blank=True)
-    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose, blank=True)
-    took = models.PositiveIntegerField(_("milliseconds"), null=True)
-    ip = models.GenericIPAddressField(_("IP address"), null=True)
-    agent = models.CharField(_("user agent"), max_length=200, blank=True)
-    session = models.CharField(_("session tag"), max_length=16, blank=True)
-    staff = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
-    )
-    detail = models.CharField(_("detail"), max_length=200, blank=True)
 
-    class Meta:
-        verbose_name = _("event")
-        verbose_name_plural = _("events")
-        default_permissions = ()
-        ordering = ("at", "pk")
-
-    def __str__(self) -> str:
-        return self.get_kind_display()
+def _legal(to: Status, only: Status | None, *, claimed: bool) -> list[Status]:
+    """Return from where a move may be made, in a fixed order, so that its statement is the same each time."""
+    sources = set(SOURCES[to])
+    if claimed:
+        sources &= {Status.CHECKING}
+    if only is not None:
+        sources &= {only}
+    return sorted(sources)

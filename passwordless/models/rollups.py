@@ -18,7 +18,7 @@ class Measure(models.TextChoices):
     """What a distribution is of."""
 
     VERIFY = "verify"  # whole seconds from the request for a code to the right one
-    ANSWER = "answer"  # milliseconds, in tens, until Vonage answered a request for a code
+    ANSWER = "answer"  # milliseconds, in tens, until Vonage answered; 2**31 - 1: never
 
 
 class Rollup(models.Model):
@@ -38,7 +38,7 @@ class Rollup(models.Model):
     """Attempts for which Vonage accepted at least one message."""
     messages = models.PositiveIntegerField()
     delivered = models.PositiveIntegerField()
-    """Attempts of which Vonage reported a delivered message, where it reports."""
+    """Sent attempts that were verified, or of which Vonage reported that the message was read."""
     tried = models.PositiveIntegerField()
     """Attempts for which somebody typed a code."""
     cost = models.DecimalField(max_digits=16, decimal_places=8)

@@ -1,0 +1,28 @@
+"""What attempts are called by: a random key, its beginning for people, and the tag of a forgotten number."""
+
+from __future__ import annotations
+
+from django.utils.crypto import get_random_string
+
+from .. import seals
+
+LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
+"""No letter that is taken for a digit: the beginning of a key is read out over the phone."""
+
+
+REFERENCE = 8
+"""Characters of a key that a page of ours shows when something goes wrong."""
+
+
+def new_key() -> str:
+    """Return 94 random bits, short enough to travel in Vonage's client_ref beside a signature.
+
+    Its beginning has a letter, so that nobody takes eight digits of a number for a reference.
+    """
+    key = get_random_string(19, LEGIBLE)
+    return new_key() if key[:REFERENCE].isdigit() else key
+
+
+def tags(number: str) -> list[str]:
+    """Return what a forgotten number (E.164) is found by: an HMAC under the newest key first."""
+    return seals.seals("passwordless.number", number)

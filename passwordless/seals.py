@@ -1,0 +1,36 @@
+"""HMACs under this site's secret keys: written with the newest, known under all that are being rotated out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from functools import lru_cache
+
+from django.conf import settings
+from django.utils.crypto import constant_time_compare
+from django.utils.encoding import force_bytes
+
+
+def seal(salt: str, value: str) -> str:
+    """Return the HMAC (SHA-256, 64 hex digits) of `value` for one use, named by `salt`, under the newest key."""
+    return _seal(salt, value, settings.SECRET_KEY)
+
+
+def seals(salt: str, value: str) -> list[str]:
+    """Return the same under SECRET_KEY and each of SECRET_KEY_FALLBACKS, the newest first."""
+    return [_seal(salt, value, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+def fits(given: str, salt: str, value: str, length: int = 64) -> bool:
+    """Return whether `given` is the beginning, that long, of a seal of `value` under any of the keys."""
+    return any(constant_time_compare(given, one[:length]) for one in seals(salt, value))
+
+
+def _seal(salt: str, value: str, secret: str | bytes) -> str:
+    return hmac.digest(_key(salt, secret), value.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _key(salt: str, secret: str | bytes) -> bytes:
+    """Derive the key as Django's salted_hmac does, but once: a login seals thirty values."""
+    return hashlib.sha256(salt.encode() + force_bytes(secret)).digest()
