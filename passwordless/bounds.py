@@ -29,7 +29,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "TRUSTED_PROXY_COUNT": (0, 10),
     "NUMBER_DAYS": (1, 365),
     "VISITOR_DAYS": (1, 365),
-    "RETENTION_DAYS": (1, 365),
+    "RETENTION_DAYS": (2, 365),  # younger than a day is not rolled up yet
     "HARD_STOP": (1, 100),
 }
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -46,6 +46,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "SIGNATURE_SECRET": (str, list, tuple),
     "PUMPING_GUARD": (str, type(None)),
     "LIMITS": dict,
+    "LOCALES": dict,
     "EMULATOR": (bool, type(None)),
     "COUNTRIES": (list, tuple, set, frozenset, type(None)),
 }

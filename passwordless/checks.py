@@ -107,14 +107,15 @@ def _message() -> Iterator[CheckMessage]:
         )
     if settings.SENDER and settings.VERIFY_VERSION == 1 and not bounds.V1_SENDER.match(settings.SENDER):
         yield Error(
-            "Verify v1 takes a bounds.SENDER of at most 11 letters and digits.",
+            "Verify v1 takes a sender of at most 11 letters and digits.",
             hint='PASSWORDLESS = {"SENDER": "Example"}',
             id="passwordless.E005",
         )
-    if settings.LOCALE and not bounds.LOCALE.match(settings.LOCALE):
+    tags = [*([settings.LOCALE] if settings.LOCALE else []), *settings.LOCALES.values()]
+    if not all(isinstance(tag, str) and bounds.LOCALE.match(tag) for tag in tags):
         yield Error(
-            "PASSWORDLESS['LOCALE'] must be a language tag of Vonage.",
-            hint='PASSWORDLESS = {"LOCALE": "en-us"}',
+            "PASSWORDLESS['LOCALE'] and the values of ['LOCALES'] must be language tags of Vonage.",
+            hint='PASSWORDLESS = {"LOCALES": {"pl": "pl-pl"}}',
             id="passwordless.E005",
         )
     yield from _channels()
@@ -149,10 +150,12 @@ def _channels() -> Iterator[CheckMessage]:
 
 
 def _numbers() -> Iterator[CheckMessage]:
-    regions = [settings.DEFAULT_REGION, *(settings.COUNTRIES or [])]
+    home = [settings.DEFAULT_REGION] if settings.DEFAULT_REGION else []
+    regions = [*home, *(settings.COUNTRIES or []), *settings.FAVOURITE_COUNTRIES]
     if not all(isinstance(region, str) and bounds.REGION.match(region) for region in regions):
         yield Error(
-            "PASSWORDLESS['COUNTRIES'] and ['DEFAULT_REGION'] take ISO countries in capitals.",
+            "PASSWORDLESS['COUNTRIES'], ['FAVOURITE_COUNTRIES'] and ['DEFAULT_REGION'] take ISO countries"
+            " in capitals.",
             hint=bounds.SERVED,
             id="passwordless.E007",
         )
@@ -174,9 +177,9 @@ def _numbers() -> Iterator[CheckMessage]:
 
 def _regions(named: set[str]) -> Iterator[CheckMessage]:
     """What is no country would let nobody in; the list of them is loaded only for who names another than ours."""
-    unknown = named - phones.regions() if named - {DEFAULTS["DEFAULT_REGION"]} else set()
+    unknown = named - phones.regions() if named - {phones.FALLBACK} else set()
     for region in sorted(unknown):
-        message = f"PASSWORDLESS['COUNTRIES'] and ['DEFAULT_REGION']: no country {region!r} has numbers."
+        message = f"PASSWORDLESS: no country {region!r} has numbers."
         hint = f"Did you mean {bounds.MEANT[region]!r}?" if region in bounds.MEANT else bounds.SERVED
         yield Error(message, hint=hint, id="passwordless.E007")
 

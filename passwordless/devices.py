@@ -1,4 +1,6 @@
-"""A cookie for browsers that logged in before: with it, a stranger cannot lock the owner of a number out."""
+"""Our two cookies: of a browser that logged in before, so that a stranger cannot lock the owner of a number out,
+and of the country that was chosen last.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,16 @@ from dataclasses import replace
 from django.conf import settings as django_settings
 from django.core import signing
 from django.http import HttpResponse
-from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
+from django.utils.crypto import get_random_string
 
+from . import seals
 from .outcomes import Visitor
 
-COOKIE = "passwordless_device"
+COOKIE, COUNTRY_COOKIE = "passwordless_device", "passwordless_country"
 MAX_AGE = 180 * 24 * 3600
 """Seconds."""
 
-SALT = "passwordless.device"
+SALT, LENGTH = "passwordless.device", 32
 
 
 def recognised(visitor: Visitor, number: str) -> Visitor:
@@ -26,10 +29,15 @@ def recognised(visitor: Visitor, number: str) -> Visitor:
 def remember(response: HttpResponse, number: str) -> None:
     """Give this browser a cookie for `number` (E.164), which it does not contain."""
     device = get_random_string(16)
-    value = f"{device}.{_seals(device, number)[0]}"
+    value = f"{device}.{seals.seal(SALT, f'{device}:{number}')[:LENGTH]}"
+    set_cookie(response, COOKIE, signing.TimestampSigner(salt=SALT).sign(value))
+
+
+def set_cookie(response: HttpResponse, name: str, value: str) -> None:
+    """Give this browser a cookie of ours, as private as the site's session cookie."""
     response.set_cookie(
-        COOKIE,
-        signing.TimestampSigner(salt=SALT).sign(value),
+        name,
+        value,
         max_age=MAX_AGE,
         secure=django_settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -45,13 +53,4 @@ def _known(cookie: str, number: str) -> str:
     except signing.BadSignature:
         return ""
     device, _, seal = value.partition(".")
-    return device if any(constant_time_compare(seal, one) for one in _seals(device, number)) else ""
-
-
-def _seals(device: str, number: str) -> list[str]:
-    """Return what binds a device to a number, under the newest key first."""
-    keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
-    return [
-        salted_hmac(SALT, f"{device}:{number}", secret=key, algorithm="sha256").hexdigest()[:32]
-        for key in keys
-    ]
+    return device if seals.fits(seal, SALT, f"{device}:{number}", LENGTH) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .conf import settings
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber as Parsed
 
 MAX_LENGTH = 64
+FALLBACK = "US"
+"""Where a number is read when neither the site nor the visitor says."""
+
 SHAPE = re.compile(r"\(?\+?[0-9 ()\-.]{4,40}\Z")
 # Address books of some phones wrap a copied number in these; inside a number they hide something.
 EDGES = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-FICTIONAL = re.compile(r"\+121255501[0-9]{2}\Z")
 SEPARATORS = re.compile(r"[ ()\-.]")
 GEOGRAPHIC = re.compile(r"[A-Z]{2}\Z")
 
@@ -23,7 +26,7 @@ GEOGRAPHIC = re.compile(r"[A-Z]{2}\Z")
 class NumberRefused(ValueError):
     """A number that gets no code. `code` says why.
 
-    One of empty, unreadable, too_short, too_long, landline, country, type.
+    One of empty, unreadable, too_short, too_long, landline, call, country, type.
     """
 
     def __init__(self, code: str, region: str = "") -> None:
@@ -32,17 +35,18 @@ class NumberRefused(ValueError):
         self.region = region
 
 
-def parse(text: str, region: str | None = None) -> str:
+def parse(text: str, region: str = "", channel: str = "") -> str:
     """Return a number in any usual spelling as E.164, read in `region` (ISO) unless it is international.
 
-    Raises NumberRefused. Libphonenumber alone would drop text around a number, or read letters as keypad
-    digits, so that two people could mean different things by one spelling: the character filter comes first.
+    `channel` is the first by which a code would go there. Raises NumberRefused. Libphonenumber alone would
+    drop text around a number, or read letters as keypad digits, so that two people could mean different
+    things by one spelling: the character filter comes first.
     """
     clean = _clean(text)
     if reserved := _reserved(clean):
         return reserved
-    number = _read(clean, region or settings.DEFAULT_REGION)
-    _judge(number)
+    number = _read(clean, region or home())
+    _judge(number, channel)
     return _e164(number)
 
 
@@ -50,7 +54,12 @@ def spell(text: str) -> str:
     """Return a valid number in any usual spelling as E.164, be it served or not. Raises NumberRefused."""
     clean = _clean(text)
     reserved = _reserved(clean)
-    return reserved or _e164(_read(clean, settings.DEFAULT_REGION))
+    return reserved or _e164(_read(clean, home()))
+
+
+def home() -> str:
+    """Return the ISO country in which a number without a plus is read where nobody chose one."""
+    return settings.DEFAULT_REGION or FALLBACK
 
 
 def regions() -> frozenset[str]:
@@ -68,6 +77,11 @@ def region_of(number: str) -> str:
     return region if GEOGRAPHIC.match(region) else ""
 
 
+def calling_code(region: str) -> int:
+    """Return the calling code of an ISO country, such as 44, or 0 for one without numbers."""
+    return _calling_codes().get(region, 0)
+
+
 def display(number: str) -> str:
     """Return an E.164 number in the international format that people read."""
     import phonenumbers
@@ -75,14 +89,25 @@ def display(number: str) -> str:
     return phonenumbers.format_number(_trusted(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-def example(region: str | None = None) -> str:
-    """Return a mobile number of `region` (ISO) as it is written there, for messages that show how."""
-    import phonenumbers
+def examples(region: str = "") -> tuple[str, str]:
+    """Return a mobile number of `region` (ISO) as it is written there and abroad, for messages that show how."""
+    from phonenumbers import PhoneNumberFormat, PhoneNumberType, example_number_for_type, format_number
 
-    number = phonenumbers.example_number_for_type(
-        region or settings.DEFAULT_REGION, phonenumbers.PhoneNumberType.MOBILE
+    kind = PhoneNumberType.MOBILE
+    number = example_number_for_type(region or home(), kind) or example_number_for_type(FALLBACK, kind)
+    if number is None:
+        return "", ""
+    return (
+        format_number(number, PhoneNumberFormat.NATIONAL),
+        format_number(number, PhoneNumberFormat.INTERNATIONAL),
     )
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL) if number else ""
+
+
+def is_landline(number: str) -> bool:
+    """Return whether only a call reaches an E.164 number."""
+    from phonenumbers import PhoneNumberType, number_type
+
+    return number_type(_trusted(number)) == PhoneNumberType.FIXED_LINE
 
 
 def mask(number: str | None) -> str:
@@ -90,9 +115,13 @@ def mask(number: str | None) -> str:
     return f"••• {number[-3:]}" if number else "•••"
 
 
-def is_reserved(number: str) -> bool:
-    """Return whether the emulator plays an outcome for this E.164 number."""
-    return bool(FICTIONAL.match(number)) or number in settings.RESERVED_NUMBERS
+@cache
+def _calling_codes() -> dict[str, int]:
+    # The library's own function would read the metadata of every country that it is asked for.
+    import phonenumbers
+
+    table = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    return {region: code for code, regions in table.items() for region in regions}
 
 
 def _reserved(clean: str) -> str:
@@ -136,8 +165,19 @@ def _read(text: str, region: str) -> Parsed:
         raise NumberRefused("unreadable") from None
     number = next(filter(phonenumbers.is_valid_number, read), read[0])
     if not phonenumbers.is_valid_number(number):
-        raise NumberRefused(_what_is_wrong(number), _region(number))
+        raise NumberRefused(_what_is_wrong(number), _meant(number, region))
     return number
+
+
+def _meant(number: Parsed, region: str) -> str:
+    """Return the country of a number that is not valid: none where the chosen one has its calling code."""
+    import phonenumbers
+
+    if found := _region(number):
+        return found
+    code = number.country_code or 0
+    main = phonenumbers.region_code_for_country_code(code)
+    return main if main in regions() and calling_code(region) != code else ""
 
 
 def _what_is_wrong(number: Parsed) -> str:
@@ -149,7 +189,7 @@ def _what_is_wrong(number: Parsed) -> str:
     }.get(is_possible_number_with_reason(number), "unreadable")
 
 
-def _judge(number: Parsed) -> None:
+def _judge(number: Parsed, channel: str) -> None:
     """Country code is not country (+1 covers 25): the list holds regions, and satellites are in none."""
     from phonenumbers import PhoneNumberType, number_type
 
@@ -160,6 +200,8 @@ def _judge(number: Parsed) -> None:
     kind = PhoneNumberType.to_string(number_type(number)).lower()
     if kind not in settings.NUMBER_TYPES:
         raise NumberRefused("landline" if kind == "fixed_line" else "type", region)
+    if kind == "fixed_line" and channel not in ("", "voice") and "voice" in settings.CHANNELS:
+        raise NumberRefused("call", region)
 
 
 def _region(number: Parsed) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
+from django.utils.crypto import get_random_string
 
+from . import seals
 from .outcomes import Handle
 from .states import Purpose
 
 KEY = "_passwordless"
+TICKET, LENGTH = "passwordless.ticket", 32
 
 
 def held(request: HttpRequest) -> Handle | None:
@@ -62,14 +64,12 @@ def let_go(request: HttpRequest) -> None:
 
 def ticket(request: HttpRequest, handle: Handle) -> str:
     """Return what a form carries so that it counts for this session's attempt and no other."""
-    return salted_hmac(
-        "passwordless.ticket", f"{nonce(request)}:{handle.key}", algorithm="sha256"
-    ).hexdigest()[:32]
+    return seals.seal(TICKET, f"{nonce(request)}:{handle.key}")[:LENGTH]
 
 
 def fits(request: HttpRequest, handle: Handle, given: str) -> bool:
     """Return whether a form belongs to the attempt that the session holds now."""
-    return constant_time_compare(given, ticket(request, handle))
+    return seals.fits(given, TICKET, f"{nonce(request)}:{handle.key}", LENGTH)
 
 
 def _kept(request: HttpRequest) -> dict[str, Any]:

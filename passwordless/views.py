@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,10 @@ from django.views.generic import FormView, TemplateView, View
 
 from . import devices, flow, gateway, phones, redirects, session
 from .conf import settings
-from .forms import CodeForm, PhoneForm, ended, seconds_left, sentence
+from .forms import CodeForm, PhoneForm
 from .models import VerificationAttempt
 from .outcomes import Handle, Outcome, Visitor
+from .sentences import ended, seconds_left, sentence
 from .states import LIVE, Public, Purpose, Status
 from .visitor import visitor
 
@@ -46,19 +48,17 @@ GRACE = timedelta(seconds=5)
 """What has passed between the message and the page does not make a minute less of it."""
 
 
-# non_atomic_requests: with ATOMIC_REQUESTS an error after a guess would give the guess back.
-@method_decorator(
-    [
-        transaction.non_atomic_requests,
-        sensitive_variables(),
-        sensitive_post_parameters("number", "code"),
-        csrf_protect,
-        never_cache,
-    ],
-    name="dispatch",
-)
 class Page(View):
     """What all doors have in common."""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view, wrapped once and not at each request, as a decorated method would be."""
+        view = csrf_protect(never_cache(super().as_view(**initkwargs)))
+        # With ATOMIC_REQUESTS an error after a guess would give the guess back.
+        return transaction.non_atomic_requests(
+            sensitive_variables()(sensitive_post_parameters("number", "code")(view))
+        )
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse to run where each process would have an emulator of its own; forbid frames."""
@@ -93,10 +93,12 @@ class LoginView(Page, _FormView):
     template_name = "passwordless/login.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the form, unless somebody is logged in already."""
-        if request.user.is_authenticated:
-            return HttpResponseRedirect(redirects.after_login(request, request.GET.get("next", "")))
-        return super().get(request, *args, **kwargs)
+        """Show the form, unless somebody is logged in already: they go on, or are asked to leave first."""
+        if not request.user.is_authenticated:
+            return super().get(request, *args, **kwargs)
+        if "switch" in request.GET:
+            return render(request, "passwordless/switch.html", {"brand": settings.BRAND_NAME})
+        return HttpResponseRedirect(redirects.after_login(request, request.GET.get("next", "")))
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Let the form know who asks."""
@@ -107,15 +109,19 @@ class LoginView(Page, _FormView):
         return {"next": redirects.safe(self.request, self.request.GET.get("next", ""))}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the brand."""
-        return super().get_context_data(brand=settings.BRAND_NAME, **kwargs)
+        """Add the brand, and whether a session was lost on the way here."""
+        lost = "lost" in self.request.GET and self.request.method != "POST"
+        return super().get_context_data(brand=settings.BRAND_NAME, lost=lost, **kwargs)
 
     def form_valid(self, form: PhoneForm) -> HttpResponse:
         """Hold the handle and go to the code page."""
         assert form.outcome is not None and form.outcome.handle is not None  # noqa: PT018, S101
         wanted = redirects.safe(self.request, form.cleaned_data["next"] or "")
         session.keep(self.request, form.outcome.handle, tag=form.tag, next_url=wanted)
-        return HttpResponseRedirect(reverse("passwordless:code"))
+        response = HttpResponseRedirect(reverse("passwordless:code"))
+        if form.chosen_country:
+            devices.set_cookie(response, devices.COUNTRY_COOKIE, form.chosen_country)
+        return response
 
     def form_invalid(self, form: PhoneForm) -> HttpResponse:
         """Show what is wrong, with the status that belongs to it."""
@@ -131,7 +137,7 @@ class HandlePage(Page):
         """Without a handle, start at the beginning."""
         handle = session.held(self.request)
         if handle is None or handle.purpose is not Purpose.LOGIN:
-            return HttpResponseRedirect(reverse("passwordless:login"))
+            return HttpResponseRedirect(f"{reverse('passwordless:login')}?lost=1")
         self.handle = handle
         return None
 
@@ -184,10 +190,18 @@ class CodeView(HandlePage):
         return response
 
 
-class AdvanceView(HandlePage):
-    """Sends another code, or calls."""
+class DeedView(HandlePage):
+    """A deed of the code page: done by POST alone, and whoever comes here by a link is led back to it."""
 
-    http_method_names = ["post"]
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Lead back: the answer to an early press stands under this address, and may be asked for again."""
+        return HttpResponseRedirect(reverse("passwordless:code"))
+
+
+class AdvanceView(DeedView):
+    """Sends another code, or calls."""
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Go to the next step, or say why not yet."""
@@ -204,10 +218,8 @@ class AdvanceView(HandlePage):
         return HttpResponseRedirect(reverse("passwordless:code"))
 
 
-class CancelView(HandlePage):
+class CancelView(DeedView):
     """Gives up, or goes back for another number."""
-
-    http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Let go of the attempt."""
@@ -248,7 +260,14 @@ class LogoutView(auth_views.LogoutView):
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Tell whoever was away too long how to go on. For CSRF_FAILURE_VIEW."""
+    """Tell whoever was away too long how to go on. For CSRF_FAILURE_VIEW.
+
+    Whoever has signed in meanwhile, in another tab, has what the form was for.
+    """
+    match = request.resolver_match
+    entering = match is not None and match.view_name in ("passwordless:login", "passwordless:code")
+    if entering and request.user.is_authenticated:
+        return HttpResponseRedirect(redirects.after_login(request, ""))
     return render(request, "passwordless/csrf_failure.html", {"brand": settings.BRAND_NAME}, status=403)
 
 

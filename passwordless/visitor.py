@@ -6,10 +6,14 @@ import unicodedata
 from ipaddress import ip_address
 
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from . import devices
 from .conf import settings
 from .outcomes import Visitor
+
+LONGEST_TAG = 35
+"""RFC 5646, 4.4.1."""
 
 
 def visitor(request: HttpRequest | None, session: str = "") -> Visitor:
@@ -17,7 +21,13 @@ def visitor(request: HttpRequest | None, session: str = "") -> Visitor:
     if request is None:
         return Visitor(session=session)
     cookie = request.COOKIES.get(devices.COOKIE, "")
-    return Visitor(ip=_address(request), agent=_agent(request), session=session, cookie=cookie)
+    return Visitor(
+        ip=_address(request),
+        agent=_agent(request),
+        session=session,
+        cookie=cookie,
+        language=(get_language() or "")[:LONGEST_TAG],
+    )
 
 
 def _address(request: HttpRequest) -> str | None:

@@ -96,13 +96,17 @@ class TestClean:
             {"PUMPING_GUARD": "enforce"},
             {"HARD_STOP": 1},
             {"HARD_STOP": 100},
-            {"NUMBER_DAYS": 1, "VISITOR_DAYS": 1, "RETENTION_DAYS": 1},
+            {"NUMBER_DAYS": 1, "VISITOR_DAYS": 1, "RETENTION_DAYS": 2},
             {"NUMBER_DAYS": 365, "VISITOR_DAYS": 365, "RETENTION_DAYS": 365},
             {"SIGNATURE_SECRET": "x" * 32},
             {"SIGNATURE_SECRET": ["x" * 32, "y" * 40]},
             {"SIGNATURE_SECRET": ("x" * 32,)},
             {"SIGNATURE_SECRET": []},
             {"DEFAULT_REGION": "GB", "COUNTRIES": ["GB", "XK", "SE"]},
+            {"DEFAULT_REGION": ""},
+            {"FAVOURITE_COUNTRIES": ["GB", "US"]},
+            {"FAVOURITE_COUNTRIES": ("US",)},
+            {"LOCALES": {"ca": "es-es"}},
             {"RESEND_WAITS": [30]},
             {"API_HOST": "api-eu.vonage.com"},
             {"API_HOST": "api.nexmo.com:443"},
@@ -133,7 +137,14 @@ WRONG_TYPES = [
     ),
     *(
         (name, "sms")
-        for name in ("CHANNELS", "COUNTRIES", "NUMBER_TYPES", "RESEND_WAITS", "RESERVED_NUMBERS")
+        for name in (
+            "CHANNELS",
+            "COUNTRIES",
+            "FAVOURITE_COUNTRIES",
+            "NUMBER_TYPES",
+            "RESEND_WAITS",
+            "RESERVED_NUMBERS",
+        )
     ),
     *((name, "yes") for name in ("EMULATOR", "SIGNUP", "ALLOW_STAFF", "FRAUD_CHECK")),
     *((name, 1) for name in ("EMULATOR", "SIGNUP", "ALLOW_STAFF", "API_KEY", "API_HOST", "LIMITS")),
@@ -147,6 +158,8 @@ WRONG_TYPES = [
     *((name, 1) for name in ("LIMITS_ENFORCE", "PUMPING_GUARD", "EMULATOR_WEBHOOK_URL", "SIGNATURE_SECRET")),
     ("SIGNATURE_SECRET", b"x" * 32),
     ("SIGNATURE_SECRET", None),
+    *((name, None) for name in ("DEFAULT_REGION", "FAVOURITE_COUNTRIES", "LOCALES")),
+    ("LOCALES", [("ca", "es-es")]),
 ]
 CASES = {
     "E002": [{"CHANELS": ["sms"]}, {"api_key": "abcdef01"}, {"WEBHOOKS_AND_MORE": 1}],
@@ -179,6 +192,8 @@ CASES = {
     "E005": [
         *({"BRAND_NAME": value} for value in ("", "x" * 19, "a/b", "a{b", "a}b", "a:b", "a$b")),
         *({"SENDER": value} for value in ("ab", "x" * 12, "Ac me", "1" * 16, "+12125550100", "Acmé")),
+        *({"LOCALE": value} for value in ("en_us", "en us", "-", "x" * 40)),
+        *({"LOCALES": {"pl": value}} for value in ("", 5, None, "pl_pl", ["pl-pl"])),
     ],
     "E006": [
         *({"CHANNELS": value} for value in ([], ["email"], ["SMS"], ["sms"] * 4, [1], ["whatsapp"])),
@@ -187,8 +202,12 @@ CASES = {
     ],
     "E007": [
         *({"COUNTRIES": value} for value in ([], ["us"], ["USA"], ["001"], [1], [None], ["US", ""])),
-        *({"DEFAULT_REGION": value} for value in ("", "us", "USA", "001", "+1", "UK", "ZZ", "AQ")),
+        *({"DEFAULT_REGION": value} for value in ("us", "USA", "001", "+1", "UK", "ZZ", "AQ")),
         *({"COUNTRIES": value} for value in (["UK"], ["US", "EL"], {"ZZ"}, ["AQ"])),
+        *(
+            {"FAVOURITE_COUNTRIES": value}
+            for value in (["us"], ["USA"], ["UK"], ["US", "ZZ"], [""], [1], [["US"]])
+        ),
         *({"NUMBER_TYPES": value} for value in (["toll_free"], ["MOBILE"], [1])),
     ],
     "E008": [

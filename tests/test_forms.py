@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
+import hypothesis
 import pytest
 from django.test import RequestFactory
-from django.utils import timezone, translation
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
-from passwordless import forms
+from passwordless import countries
+from passwordless.devices import COUNTRY_COOKIE
 from passwordless.forms import CodeForm, PhoneForm
-from passwordless.outcomes import Handle, Outcome
-from passwordless.states import PUBLIC, Public, Reason, Status
-from tests.support import NUMBER, asked, code, configure, emulator, world
+from passwordless.outcomes import Handle
+from tests.support import NUMBER, asked, code, configure, emulator, latest, world
 
 pytestmark = pytest.mark.django_db
+HERE, ABROAD = "\u2066(201) 555-0123\u2069", "\u2066+1 201-555-0123\u2069"
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +26,9 @@ def clock(db):
         yield moving
 
 
-def request():
-    made = RequestFactory().post("/login/")
+def request(cookie="", languages=""):
+    made = RequestFactory().post("/login/", headers={"accept-language": languages})
+    made.COOKIES[COUNTRY_COOKIE] = cookie
     made.session = {}
     return made
 
@@ -38,19 +41,14 @@ def code_form(typed="", **fields):
     return CodeForm(request(), Handle("unknown"), {"code": typed, **fields})
 
 
-def outcome(reason, seconds=None, left=None):
-    retry_at = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
-    return Outcome(Status.REFUSED, reason, retry_at, guesses_left=left)
-
-
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
         ("", "Enter your mobile number."),
         (" ", "Enter your mobile number."),
-        ("hello", "Enter a mobile number, like +1 201-555-0123."),
-        ("+1 415 555", "That number is too short. Enter a mobile number, like +1 201-555-0123."),
-        ("+1 415 555 0101 01", "That number is too long. Enter a mobile number, like +1 201-555-0123."),
+        ("hello", f"Enter a mobile number, like {HERE} or {ABROAD}."),
+        ("+1 415 555", f"That number is too short for United States. Enter one like {HERE}."),
+        ("+1 415 555 0101 01", f"That number is too long for United States. Enter one like {HERE}."),
         ("+44 20 7946 0000", "That looks like a landline. Enter a mobile number."),
         ("+1 800 234 5678", "We can't send a code to that number."),
         ("+870 773 111 632", "We can't send codes to that country yet."),
@@ -66,8 +64,227 @@ def test_a_refused_number_says_what_to_type(number, sentence):
 
 def test_the_example_is_of_the_country_that_was_meant(settings):
     configure(settings, DEFAULT_REGION="AU")
-    assert "+61" in str(phone_form("hello").errors)
-    assert "+52" in str(phone_form("+52 1 222 123 4567").errors)
+    assert "0412 345 678" in str(phone_form("hello").errors)
+    assert "+61 412 345 678" in str(phone_form("hello").errors)
+    assert "+44 7400 123456" in str(phone_form("hello", country="GB").errors)
+    assert "too long for Mexico. Enter one like \u2066222 123 4567\u2069." in str(
+        phone_form("+52 1 222 123 4567", country="GB").errors
+    )
+    assert "too long for United Kingdom. Enter one like \u206607400 123456\u2069." in str(
+        phone_form("+44 7400 12345678", country="US").errors
+    )
+    assert "too short for Canada. Enter one like \u2066(506) 234-5678\u2069." in str(
+        phone_form("+1 415 555", country="CA").errors
+    )
+
+
+def test_a_country_that_gets_no_codes_is_named(settings):
+    configure(settings, COUNTRIES=["US", "CA"])
+    assert {"number": ["We can't send codes to United Kingdom yet."]} == phone_form("+44 7400 123456").errors
+
+
+def test_a_landline_may_be_called_where_the_site_says_so(settings):
+    configure(settings, NUMBER_TYPES=["mobile", "fixed_line_or_mobile", "fixed_line"])
+    told = {"number": ["That looks like a landline. Choose a phone call, or enter a mobile number."]}
+    assert told == phone_form("+44 20 7946 0000").errors
+    assert told == phone_form("+44 20 7946 0000", channel="sms").errors
+    assert told == phone_form("+44 20 7946 0000", channel="pigeon").errors
+    assert (0,) == asked("start")
+    assert phone_form("+44 20 7946 0000", channel="voice").is_valid()
+    assert ["voice"] == [message.channel for message in emulator().messages("+442079460000")]
+
+
+# What is asked, and what is said already.
+
+
+def test_the_fields_stand_in_the_order_of_the_questions():
+    assert ["country", "number", "channel", "next"] == list(PhoneForm(request()).fields)
+
+
+@pytest.mark.parametrize("served", [["GB"], ("GB",), {"GB"}])
+def test_one_country_is_no_question(settings, served):
+    configure(settings, COUNTRIES=served)
+    form = PhoneForm(request())
+    assert "country" not in form.fields
+    assert "Mobile number (United Kingdom)" == form.fields["number"].label
+    assert "Mobile number" == PhoneForm.base_fields["number"].label
+    assert phone_form("07400 123456", country="US").is_valid()
+    assert "+447400123456" == latest("+447400123456").number
+
+
+def test_where_nobody_is_served_the_page_stands_all_the_same(settings):
+    configure(settings, COUNTRIES=[])
+    assert "<option" not in str(PhoneForm(request())["country"])
+    assert not phone_form(NUMBER).is_valid()
+
+
+@pytest.mark.parametrize("channels", [["sms"], ["voice", "voice"], ("whatsapp",)])
+def test_one_kind_of_channel_is_no_question(settings, channels):
+    configure(settings, CHANNELS=channels, WHATSAPP_SENDER="12125550100")
+    form = PhoneForm(request())
+    assert "channel" not in form.fields
+
+
+@pytest.mark.parametrize(
+    ("channels", "hint"),
+    [
+        (["sms"], "We'll text you a code. Message and data rates may apply."),
+        (["voice"], "We'll call you and read out a code. Charges may apply."),
+        (["whatsapp"], "We'll send you a code on WhatsApp. Data rates may apply."),
+        (["sms", "voice"], "We'll send you a code. Message and data rates may apply."),
+    ],
+)
+def test_the_hint_says_what_will_come_and_what_it_may_cost(settings, channels, hint):
+    configure(settings, CHANNELS=channels, WHATSAPP_SENDER="12125550100")
+    assert hint == PhoneForm(request()).fields["number"].help_text
+
+
+@pytest.mark.parametrize(
+    ("channels", "offered"),
+    [
+        (["sms", "voice"], [("sms", "Text message"), ("voice", "Phone call")]),
+        (["sms", "sms", "voice"], [("sms", "Text message"), ("voice", "Phone call")]),
+        (["voice", "whatsapp"], [("voice", "Phone call"), ("whatsapp", "WhatsApp")]),
+    ],
+)
+def test_each_channel_is_offered_once_in_the_order_of_the_site(settings, channels, offered):
+    configure(settings, CHANNELS=channels, WHATSAPP_SENDER="12125550100")
+    form = PhoneForm(request())
+    assert offered == form.channels
+    assert offered[0][0] == form["channel"].value()
+
+
+GUESSES = [
+    # setting, cookie, Accept-Language, served, the country that is most likely meant
+    ("", "", "", None, "US"),
+    ("", "", "de-AT,en;q=0.5", None, "AT"),
+    ("", "", "de,en;q=0.5", None, "US"),
+    ("GB", "", "de-AT", None, "GB"),
+    ("GB", "FR", "de-AT", None, "FR"),
+    ("", "FR", "de-AT", None, "FR"),
+    ("GB", "FR", "de-AT", ["GB", "AT"], "GB"),
+    ("GB", "FR", "de-AT", ["AT", "CH"], "AT"),
+    ("GB", "FR", "de-AT", ["US", "CH"], "US"),
+    ("GB", "FR", "de-AT", ["DE", "CH"], "CH"),
+    ("", "fr", "", None, "US"),
+    ("", "ZZ", "de-ZZ", None, "US"),
+    ("", "", "de-AT;q=0, de-CH;q=0.1", None, "CH"),
+]
+
+
+@pytest.mark.parametrize(("setting", "cookie", "languages", "served", "expected"), GUESSES)
+def test_the_country_is_the_one_most_likely_meant(settings, setting, cookie, languages, served, expected):
+    configure(settings, DEFAULT_REGION=setting, COUNTRIES=served)
+    form = PhoneForm(request(cookie, languages))
+    assert expected == form["country"].value()
+    assert 1 == str(form["country"]).count(" selected")
+    assert f'<option value="{expected}" selected>' in str(form["country"])
+
+
+@pytest.mark.parametrize(("setting", "cookie", "languages", "served", "expected"), GUESSES)
+def test_a_number_without_a_plus_is_read_there(settings, setting, cookie, languages, served, expected):
+    configure(settings, DEFAULT_REGION=setting, COUNTRIES=served)
+    form = PhoneForm(request(cookie, languages), {"number": "hello"})
+    example = {"US": "+1 201", "AT": "+43 664", "GB": "+44 7400", "FR": "+33 6", "CH": "+41 78"}[expected]
+    assert example in form.errors["number"][0]
+
+
+def test_the_chosen_country_beats_every_guess(settings):
+    configure(settings, DEFAULT_REGION="US")
+    form = PhoneForm(request("FR", "de-AT"), {"number": "0491 570 156", "country": "AU"})
+    assert form.is_valid()
+    assert "+61491570156" == form.cleaned_data["number"]
+    assert "AU" == form.chosen_country
+
+
+def test_a_leading_plus_beats_the_chosen_country():
+    form = phone_form(NUMBER, country="AU")
+    assert form.is_valid()
+    assert NUMBER == form.cleaned_data["number"]
+
+
+HOSTILE = [
+    "", "us", "USA", "ZZ", "AQ", "001", "UK", " US", "US ", "\x00", "US\x00", '"><script>', "selected", "+1", "\ud7ff",
+    "U" * 2**20,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_what_is_no_country_counts_as_nothing_said(settings, said):
+    configure(settings, COUNTRIES=["AU", "GB"], DEFAULT_REGION="AU")
+    form = phone_form("0491 570 156", country=said)
+    assert "" == form.chosen_country
+    assert form.is_valid()
+    assert "+61491570156" == form.cleaned_data["number"]
+    assert ["AU"] == re.findall(r'value="(\w+)" selected', str(form["country"]))
+    assert str(PhoneForm(request())["country"]) == str(form["country"])
+
+
+@given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40), st.text(max_size=80))
+@hypothesis.settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_said_leads_to_a_served_country_and_a_channel_of_the_site(
+    said, channel, cookie, languages
+):
+    form = PhoneForm(
+        request(cookie, languages.encode("ascii", "ignore").decode()),
+        {"number": "hello", "country": said, "channel": channel},
+    )
+    assert ["number"] == list(form.errors)
+    assert form.chosen_country in ("", *countries.served())
+    assert 1 == str(form["country"]).count(" selected")
+    assert form["channel"].value() in ("sms", "voice")
+
+
+@pytest.mark.parametrize("said", ["", "SMS", "sms ", "email", "whatsapp", "\x00", "sms,voice", "v" * 2**20])
+def test_what_is_no_channel_of_the_site_counts_as_nothing_said(said):
+    form = phone_form(NUMBER, channel=said)
+    assert form.is_valid()
+    assert ["sms", "voice"] == latest().plan
+    assert "sms" == form["channel"].value()
+
+
+@pytest.mark.parametrize(
+    ("channels", "said", "plan"),
+    [
+        (["sms", "voice"], "sms", ["sms", "voice"]),
+        (["sms", "voice"], "voice", ["voice", "sms"]),
+        (["sms", "sms", "voice"], "voice", ["voice", "sms", "sms"]),
+        (["sms", "whatsapp", "voice"], "voice", ["voice", "sms", "whatsapp"]),
+        (["sms", "whatsapp", "voice"], "whatsapp", ["whatsapp", "sms", "voice"]),
+        (["voice", "sms"], "", ["voice", "sms"]),
+    ],
+)
+def test_the_chosen_channel_comes_first_and_the_others_stay(settings, channels, said, plan):
+    configure(settings, CHANNELS=channels, WHATSAPP_SENDER="12125550100")
+    assert phone_form(NUMBER, channel=said).is_valid()
+    assert plan == latest().plan
+    assert plan[:1] == [message.channel for message in emulator().messages(NUMBER)]
+
+
+@pytest.mark.parametrize("channels", [["sms", "voice"], ["sms", "sms", "voice"], ["sms", "voice", "voice"]])
+def test_a_call_can_come_first_with_v1_too(settings, channels):
+    """V1 has no workflow that goes from a call to a text message."""
+    configure(settings, VERIFY_VERSION=1, CHANNELS=channels)
+    form = phone_form(NUMBER, channel="voice")
+    assert form.is_valid(), form.errors
+    assert ["voice"] == [message.channel for message in emulator().messages(NUMBER)]
+    assert {"voice"} == set(latest().plan)
+
+
+def test_what_was_chosen_is_chosen_on_the_page_that_is_shown_again():
+    form = phone_form("hello", country="GB", channel="voice")
+    assert not form.is_valid()
+    assert ["GB"] == re.findall(r'value="(\w+)" selected', str(form["country"]))
+    assert "voice" == form["channel"].value()
+
+
+def test_the_country_is_what_browsers_fill_in():
+    found = attributes(PhoneForm(request())["country"])
+    assert {
+        "name": "country",
+        "id": "id_country",
+        "autocomplete": "tel-country-code",
+    }.items() <= found.items()
 
 
 def test_a_good_number_is_asked_for_once():
@@ -145,70 +362,6 @@ def test_an_error_is_tied_to_its_field():
     found = attributes(phone_form("hello")["number"])
     assert "true" == found["aria-invalid"]
     assert "id_number_helptext" in found["aria-describedby"]
-
-
-@pytest.mark.parametrize("reason", [reason for reason in Reason if PUBLIC[reason] is not Public.DONE])
-def test_every_outcome_has_a_sentence_without_a_word_of_accounts_or_limits(reason):
-    said = forms.sentence(outcome(reason, 90))
-    assert said.endswith(".")
-    assert not re.search(
-        r"account|user|limit|block|staff|inactive|session|address|Vonage", said, re.IGNORECASE
-    )
-
-
-def test_reasons_of_one_public_outcome_read_the_same():
-    for public in (Public.UNAVAILABLE, Public.NUMBER_REFUSED, Public.WRONG):
-        reasons = [reason for reason in Reason if PUBLIC[reason] is public]
-        assert 1 == len({forms.sentence(outcome(reason)) for reason in reasons})
-
-
-@pytest.mark.parametrize(
-    ("left", "ending"), [(2, "2 tries left."), (1, "1 try left."), (3, "try again."), (None, "try again.")]
-)
-def test_the_tries_left_are_told_from_two_on(left, ending):
-    assert forms.sentence(outcome(Reason.WRONG_CODE, left=left)).endswith(ending)
-
-
-@pytest.mark.parametrize(
-    ("reason", "seconds", "told", "sentence"),
-    [
-        (Reason.WAIT, 29.2, 30, "Wait 30 more seconds before asking again."),
-        (Reason.WAIT, 1, 1, "Wait 1 more second before asking again."),
-        (Reason.WAIT, -5, 1, "Wait 1 more second before asking again."),
-        (Reason.WAIT, 121, 121, "Too many tries. Try again in about 3 minutes."),
-        (Reason.LIMIT_IP, 1, 60, "Too many tries. Try again in about 1 minute."),
-        (Reason.LIMIT_NUMBER, 61, 120, "Too many tries. Try again in about 2 minutes."),
-        (Reason.LIMIT_FAILS, 3600, 3600, "Too many tries. Try again in about 60 minutes."),
-        (Reason.CONCURRENT, None, 60, "Too many tries. Try again in about 1 minute."),
-    ],
-)
-def test_our_own_wait_is_exact_and_every_other_is_in_minutes(reason, seconds, told, sentence):
-    found = outcome(reason, seconds)
-    assert told == forms.seconds_left(found)
-    assert sentence == forms.sentence(found)
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        (Reason.TOO_MANY_GUESSES, "Too many wrong codes"),
-        (Reason.EXPIRED, "has expired"),
-        (Reason.GONE, "has expired"),
-        (Reason.CANCELLED, "has expired"),
-        (Reason.OK, "has expired"),
-        (Reason.INACTIVE_USER, "has expired"),
-        (Reason.UNKNOWN_NUMBER, "has expired"),
-        (Reason.PROVIDER_ERROR, "problem on our side"),
-        (Reason.BLOCKED, "can't send a code to that number"),
-    ],
-)
-def test_an_attempt_that_is_over_says_so_and_no_more(reason, words):
-    assert words in forms.ended(Status.FAILED, reason)
-
-
-def test_sentences_can_be_asked_for_in_any_language():
-    with translation.override("de"):
-        assert forms.sentence(outcome(Reason.WAIT, 5))
 
 
 def test_the_form_keeps_no_code_where_a_repr_would_show_it():

@@ -15,9 +15,14 @@ from tests.support import configure
 
 ROOT = Path(__file__).parent.parent
 AU = "+61491570156"
-CODES = {"empty", "unreadable", "too_short", "too_long", "landline", "country", "type"}
+CODES = {"empty", "unreadable", "too_short", "too_long", "landline", "call", "country", "type"}
 LANDLINES = ["mobile", "fixed_line_or_mobile", "fixed_line"]
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
+WITHOUT_MOBILES = {
+    region
+    for region in phonenumbers.SUPPORTED_REGIONS
+    if phonenumbers.example_number_for_type(region, MOBILE) is None
+}
 EXAMPLES = [
     phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     for region in sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -122,9 +127,9 @@ CANONICAL = {
 }
 
 
-def refusal(text, region=None):
+def refusal(text, region="", channel=""):
     with pytest.raises(phones.NumberRefused) as refused:
-        phones.parse(text, region)
+        phones.parse(text, region, channel)
     return refused.value.code
 
 
@@ -278,16 +283,108 @@ def test_a_mask_leaves_three_digits(number, masked):
 
 
 @pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
-def test_an_example_is_a_number_that_would_be_taken(region):
-    shown = phones.example(region)
-    assert not shown or phones.parse(shown)
+def test_an_example_is_a_number_that_would_be_taken_either_way(region):
+    national, international = phones.examples(region)
+    home = region if region not in WITHOUT_MOBILES else phones.FALLBACK
+    assert phones.parse(international) == phones.parse(national, home)
+    assert international.startswith(f"+{phones.calling_code(home)} ")
 
 
-def test_the_fictional_range_is_reserved(settings):
-    assert phones.is_reserved("+12125550142")
-    assert not phones.is_reserved("+12125550242")
-    configure(settings, RESERVED_NUMBERS=[AU])
-    assert phones.is_reserved(AU)
+def test_examples_of_a_country_without_mobiles_are_of_another():
+    assert {"TA"} == WITHOUT_MOBILES
+    assert phones.examples("US") == phones.examples("TA") == phones.examples("ZZ")
+
+
+def test_examples_are_of_the_country_of_the_site_unless_another_is_named(settings):
+    assert ("(201) 555-0123", "+1 201-555-0123") == phones.examples()
+    configure(settings, DEFAULT_REGION="GB")
+    assert ("07400 123456", "+44 7400 123456") == phones.examples()
+    assert ("(201) 555-0123", "+1 201-555-0123") == phones.examples("US")
+
+
+@pytest.mark.parametrize(("site", "home"), [("", "US"), ("AU", "AU")])
+def test_a_number_without_a_plus_is_of_the_site_s_country_where_nobody_chose_one(settings, site, home):
+    configure(settings, DEFAULT_REGION=site)
+    assert home == phones.home()
+    assert phones.parse(phones.examples(home)[0], home) == phones.parse(phones.examples(home)[0])
+    assert phones.parse(phones.examples(home)[0]) == phones.spell(phones.examples(home)[0])
+
+
+@pytest.mark.parametrize("region", ["US", "AU", "GB", "IT", ""])
+@pytest.mark.parametrize("lead", ["+", "＋", "(+", "00"])
+def test_a_leading_plus_says_more_than_the_country(region, lead):
+    assert AU == phones.parse(f"{lead}61{') ' if lead == '(+' else ' '}491 570 156", region)
+
+
+def test_what_is_not_served_is_spelled_all_the_same(settings):
+    """Staff look for whatever number there is."""
+    configure(settings, COUNTRIES=["US"], RESERVED_NUMBERS=["+447700900123"])
+    assert "+442079460000" == phones.spell("+44 20 7946 0000")
+    assert "+447700900123" == phones.spell("+44 7700 900-123")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("", "empty"), ("hello", "unreadable"), ("+1 415 555", "too_short"), ("1" * 65, "unreadable")],
+)
+def test_what_is_no_number_has_no_spelling(text, code):
+    with pytest.raises(phones.NumberRefused) as refused:
+        phones.spell(text)
+    assert code == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("kinds", "channels", "chosen", "code"),
+    [
+        (None, ["sms", "voice"], "sms", "landline"),
+        (None, ["sms", "voice"], "voice", "landline"),
+        (LANDLINES, ["sms", "voice"], "sms", "call"),
+        (LANDLINES, ["voice", "sms"], "sms", "call"),
+        (LANDLINES, ["whatsapp", "voice"], "whatsapp", "call"),
+        (LANDLINES, ["sms", "voice"], "voice", ""),
+        (LANDLINES, ["sms", "voice"], "", ""),
+        (LANDLINES, ["sms"], "sms", ""),
+    ],
+)
+def test_a_text_to_a_landline_is_no_plan_where_a_call_is_one(settings, kinds, channels, chosen, code):
+    configure(settings, CHANNELS=channels, **({"NUMBER_TYPES": kinds} if kinds else {}))
+    if code:
+        assert code == refusal("+44 20 7946 0000", channel=chosen)
+    else:
+        assert "+442079460000" == phones.parse("+44 20 7946 0000", channel=chosen)
+
+
+@pytest.mark.parametrize("chosen", ["", "sms", "voice"])
+def test_a_mobile_takes_every_channel(settings, chosen):
+    configure(settings, NUMBER_TYPES=LANDLINES)
+    assert AU == phones.parse(AU, channel=chosen)
+
+
+# Which country a refusal speaks of.
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen", "code", "country"),
+    [
+        ("415 555", "US", "too_short", ""),
+        ("415 555", "CA", "too_short", ""),
+        ("+1 415 555", "CA", "too_short", ""),
+        ("+44 7400 12345678", "US", "too_long", "GB"),
+        ("+44 7400 12345678", "GB", "too_long", ""),
+        ("+44 7400 12345678", "JE", "too_long", ""),
+        ("+1 415 555", "GB", "too_short", "US"),
+        ("+1 415 555 0101 01", "GB", "too_long", "US"),
+        ("+7 912", "DE", "too_short", "RU"),
+        ("+52 1 222 123 4567", "US", "too_long", "MX"),
+        ("hello", "GB", "unreadable", ""),
+    ],
+)
+def test_a_refusal_speaks_of_the_country_that_was_typed(text, chosen, code, country):
+    """An empty country leaves it at the chosen one, which is right where it shares the calling code."""
+    with pytest.raises(phones.NumberRefused) as refused:
+        phones.parse(text, chosen)
+    assert code == refused.value.code
+    assert (country or chosen) == (refused.value.region or chosen)
 
 
 def read(text, region):
@@ -298,7 +395,7 @@ def read(text, region):
         return refused.code
 
 
-@given(st.text(max_size=80), st.sampled_from([None, "AU", "IT", "AR", "GB"]))
+@given(st.text(max_size=80), st.sampled_from(["", "AU", "IT", "AR", "GB"]))
 def test_any_text_is_e164_or_refused(text, region):
     found = read(text, region)
     assert found in CODES or found == phones.parse(found)

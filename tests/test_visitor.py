@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import RequestFactory
+from django.utils import translation
 
 from passwordless import limits
 from passwordless.visitor import visitor
@@ -112,3 +113,17 @@ def test_the_agent_can_forge_nothing(sent, kept):
 
 def test_the_tag_of_the_session_is_carried():
     assert "tag" == visitor(RequestFactory().get("/"), "tag").session
+
+
+@pytest.mark.parametrize(
+    ("active", "told"), [("en-us", "en-us"), ("pt-br", "pt-br"), ("zh-hant", "zh-hant"), ("a" * 36, "a" * 35)]
+)
+def test_the_language_is_that_of_the_page(active, told):
+    with translation.override(active):
+        assert told == seen(headers={"Accept-Language": "de"}).language
+
+
+def test_without_a_language_there_is_none():
+    with translation.override(None):
+        assert "" == seen().language
+    assert "" == visitor(None).language
