@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import F
+from django.db import router, transaction
+from django.db.models import F, Manager, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
 from . import flow, people
-from .models import PhoneNumber
+from .models import PhoneNumber, Select
 from .outcomes import Handle
 from .states import Public, Purpose, Reason
 from .visitor import visitor
@@ -55,13 +56,12 @@ class PhoneBackend(ModelBackend):
     @sensitive_variables("number")
     def find_user(self, number: str) -> Any | None:
         """Return the user with this number (E.164), or None."""
-        model = get_user_model()
-        try:
-            # Narrowed first: the annotation is then of this number, not of each that the user has.
-            users = model._default_manager.filter(phone_numbers__number=number)
-            return users.annotate(number_verified_at=F("phone_numbers__verified_at")).get()
-        except model.DoesNotExist:
-            return None
+        manager = get_user_model()._default_manager
+        # A manager with a query of its own, such as one of the current tenant's, is asked each time.
+        made_of = getattr(manager, "_queryset_class", None)
+        if type(manager).get_queryset is not Manager.get_queryset or made_of is not QuerySet:
+            return _with_number(manager, number).first()
+        return _select(manager).one(number, router.db_for_read(manager.model))
 
     @sensitive_variables("number")
     def create_user(self, number: str) -> Any:
@@ -80,6 +80,17 @@ class PhoneBackend(ModelBackend):
     def may_log_in(self, user: Any) -> bool:
         """Return whether this active user may log in by phone: the place for a site's own rule."""
         return True
+
+
+def _with_number(manager: Manager[Any], number: str) -> QuerySet[Any]:
+    # Narrowed first: the annotation is then of this number, not of each that the user has.
+    users: QuerySet[Any] = manager.filter(phone_numbers__number=number)
+    return cast("QuerySet[Any]", users.annotate(number_verified_at=F("phone_numbers__verified_at")))
+
+
+@cache
+def _select(manager: Manager[Any]) -> Select[Any]:
+    return Select(partial(_with_number, manager))
 
 
 def _opaque_name() -> str:

@@ -8,10 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from django.conf import settings as django_settings
-from django.utils.crypto import salted_hmac
-
-from . import tally
+from . import seals, tally
 from .conf import settings
 from .models import Counter
 from .outcomes import Visitor
@@ -113,9 +110,9 @@ def larger(country: str) -> list[Bucket]:
     return [*buckets("sends_per_country", country or "nowhere"), *buckets("sends_per_site", "site")]
 
 
-def calls(number: str) -> list[Bucket]:
-    """Return what a phone call to `number` (E.164) is charged to."""
-    return buckets("calls_per_number", number)
+def calls(number: str, visitor: Visitor) -> list[Bucket]:
+    """Return what a phone call to `number` (E.164) is charged to: strangers do not spend its owner's."""
+    return buckets("calls_per_number", owner(number, visitor))
 
 
 def fails(number: str, visitor: Visitor) -> list[Bucket]:
@@ -204,9 +201,7 @@ def wait(number: str, visitor: Visitor, now: datetime) -> datetime | None:
     if not settings.RESEND_WAITS:
         return None
     gate = _gate(owner(number, visitor))
-    keys = [gate.key, *gate.former]
-    running = Counter.objects.filter(key__in=keys, used__gt=0, ends_at__gt=now.timestamp())
-    ends_at = running.order_by("-ends_at").values_list("ends_at", flat=True).first()
+    ends_at = tally.end([gate.key, *gate.former], now.timestamp())
     return datetime.fromtimestamp(ends_at, UTC) if ends_at else None
 
 
@@ -219,10 +214,7 @@ def _rate(part: str) -> tuple[int, float]:
 
 
 def bucket(name: str, subject: str, limit: int, window: float, reason: Reason, **nature: bool) -> Bucket:
-    key, *former = (
-        salted_hmac(f"passwordless.limits.{name}", subject, secret=secret, algorithm="sha256").hexdigest()
-        for secret in [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
-    )
+    key, *former = seals.seals(f"passwordless.limits.{name}", subject)
     return Bucket(key, limit, window, reason, former=tuple(former), **nature)
 
 

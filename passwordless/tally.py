@@ -63,6 +63,18 @@ def count(wanted: Sequence[Bucket], now: float, change: int = 1, clear: Collecti
     return counted | (_in_rows(chosen, now, change, {bucket.key for bucket in clear}) if chosen else {})
 
 
+def end(keys: Sequence[str], now: float) -> float | None:
+    """Return when the last window ends (Unix time) of those in rows that run and hold something, or None."""
+    connection = connections[router.db_for_read(Counter)]
+    quote, places = connection.ops.quote_name, ", ".join(["%s"] * len(keys))
+    condition = f"{quote('key')} IN ({places}) AND {quote('used')} > 0 AND {quote('ends_at')} > %s"
+    table, end = quote(Counter._meta.db_table), quote("ends_at")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT MAX({end}) FROM {table} WHERE {condition}", [*keys, now])  # noqa: S608 - ours
+        found: tuple[float | None] = cursor.fetchone()
+    return found[0]
+
+
 def give_back_stored(taken: Sequence[Bucket]) -> None:
     """Take back from the store what a rollback of the database does not."""
     coarse = [bucket for bucket in taken if bucket.coarse]

@@ -6,10 +6,12 @@ from django.contrib.auth import aauthenticate, authenticate, get_user_model
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import PermissionDenied
+from django.db.models import Manager, QuerySet
 from django.test import RequestFactory
 
 from passwordless import numbers
 from passwordless.backends import PhoneBackend
+from passwordless.models import PhoneNumber
 from passwordless.outcomes import Handle
 from passwordless.states import Public, Purpose, Reason, Status
 from tests import support
@@ -188,3 +190,23 @@ class TestHooks:
     def test_numbers_are_told_apart(self):
         PhoneBackend().create_user(NUMBER)
         assert PhoneBackend().find_user(OTHER) is None
+
+
+class OfTenant(QuerySet):
+    """A query set that adds the tenant of the moment to each filter, as some sites' do."""
+
+    tenant = "a"
+
+    def filter(self, *args, **kwargs):
+        return super().filter(*args, **kwargs, username__startswith=OfTenant.tenant)
+
+
+def test_a_manager_made_of_a_query_set_is_asked_each_time(monkeypatch, django_user_model):
+    manager = Manager.from_queryset(OfTenant)()
+    manager.model = django_user_model
+    user = django_user_model.objects.create(username="ada")
+    PhoneNumber.objects.create(user=user, number=NUMBER)
+    monkeypatch.setattr(django_user_model._meta, "default_manager", manager)
+    assert user == PhoneBackend().find_user(NUMBER)
+    monkeypatch.setattr(OfTenant, "tenant", "b")
+    assert PhoneBackend().find_user(NUMBER) is None

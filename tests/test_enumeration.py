@@ -38,6 +38,7 @@ NONCES = [
     (re.compile(r'(name="ticket" value=")[0-9a-f]{32}'), r"\1TICKET"),
     (re.compile(r"(csrftoken=)[A-Za-z0-9]+"), r"\1TOKEN"),
     (re.compile(r"(sessionid=)[a-z0-9]+"), r"\1SESSION"),
+    (re.compile("(the reference is \u2066)[a-z0-9]{8}(?=\u2069)"), r"\1REFERENCE"),
 ]
 
 
@@ -121,6 +122,7 @@ class Jar:
         text = "\n".join([str(response.status_code), *headers, *cookies, response.content.decode()])
         for spelling in (self.number, self.number.replace("+", "&#x2B;"), phones.display(self.number)):
             text = text.replace(spelling, "NUMBER")
+        text = text.replace(phones.mask(self.number), "MASK")
         for pattern, blank in NONCES:
             text = pattern.sub(blank, text)
         return text

@@ -301,7 +301,7 @@ class TestPages:
             f"{paths[1]}{pk}/change/" for pk in VerificationAttempt.objects.values_list("pk", flat=True)
         ]
         paths += [f"{paths[2]}{pk}/delete/" for pk in PhoneNumber.objects.values_list("pk", flat=True)]
-        paths += [f"{paths[1]}?status=verified", f"{paths[1]}?period=1h", f"{paths[2]}add/"]
+        paths += [f"{paths[1]}?status__exact=verified", f"{paths[1]}?period=1h", f"{paths[2]}add/"]
         assert len(paths) > 12
         for path in paths:
             page = staff.get(path)

@@ -50,6 +50,11 @@ def held(key="k"):
     return Counter.objects.get(key=key).used
 
 
+def test_strangers_spend_no_calls_of_a_browser_that_logged_in_before():
+    own = {bucket.key for bucket in limits.calls(NUMBER, Visitor(device="known"))}
+    assert own.isdisjoint(bucket.key for bucket in limits.calls(NUMBER, STRANGER))
+
+
 class TestRates:
     @rules(deadline=None)
     @given(
@@ -248,7 +253,7 @@ class TestSubjects:
         assert of_number.isdisjoint({one.key for one in limits.sends(OTHER, OWNER)})
 
     def test_keys_hold_no_number_no_address_and_no_session(self):
-        charge([*limits.sends(NUMBER, OWNER), *limits.calls(NUMBER), *limits.fails(NUMBER, OWNER)])
+        charge([*limits.sends(NUMBER, OWNER), *limits.calls(NUMBER, OWNER), *limits.fails(NUMBER, OWNER)])
         keys = list(Counter.objects.values_list("key", flat=True))
         assert {64} == {len(key) for key in keys}
         for secret in (NUMBER[1:], OWNER.ip, OWNER.session):

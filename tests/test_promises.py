@@ -49,9 +49,7 @@ NOT_OFFERED = {
     "G6": ("a JSON API", ["/problems/rate-limited"]),
     "G7": ("a JSON API", ["/api/status/1"]),
     "G8": ("a JSON API", ["/api/start/1"]),
-    "J7": ("export of the audit as CSV", ["/admin/passwordless/verificationattempt/export/"]),
     "risk hook": ("a question to others before sending, such as a change of the SIM", ["/webhooks/risk/"]),
-    "dashboard": ("charts of the audit", ["/admin/passwordless/dashboard/", "/dashboard/"]),
 }
 
 
@@ -1011,11 +1009,20 @@ class TestNotOffered:
             "SECOND",
             "DORMANT",
             "API_BODY",
-            "EXPORT",
-            "DASHBOARD",
         )
         assert [] == [name for name in DEFAULTS if any(word in name for word in words)]
 
     def test_the_verbs_are_these(self):
-        verbs = {"advance", "cancel", "check", "erase", "hear", "next_step", "prune", "start", "unlock"}
+        verbs = {
+            "advance",
+            "cancel",
+            "check",
+            "erase",
+            "hear",
+            "next_step",
+            "prune",
+            "start",
+            "unlock",
+            "unlock_block",
+        }
         assert verbs == set(flow.__all__)

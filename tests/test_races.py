@@ -861,7 +861,7 @@ class TestRows:
         flow.check(handle, "000000", visitor)
         everything = [
             *limits.sends(number, Visitor()),
-            *limits.calls(number),
+            *limits.calls(number, Visitor()),
             *limits.fails(number, Visitor()),
         ]
         keys = sorted({bucket.key for bucket in everything})
@@ -878,9 +878,9 @@ class TestRows:
         change(settings, {"sends_per_block_1000": "9/h"}, PUMPING_GUARD="record")
         many = iter(a_number, None)
         # One whose block would be first if all were sorted together.
-        number = next(one for one in many if limits.blocks(one)[0].key < limits.calls(one)[0].key)
+        number = next(one for one in many if limits.blocks(one)[0].key < limits.calls(one, Visitor())[0].key)
         flow.start(number, somebody())
-        own = [bucket.key for bucket in limits.calls(number)]
+        own = [bucket.key for bucket in limits.calls(number, Visitor())]
         wide = [bucket.key for bucket in [*limits.blocks(number), *guard.gates(number)]]
         last = Counter.objects.get(key__in=own)
         with self.waiting_for(last, flow.unlock, number):

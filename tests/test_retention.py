@@ -1,16 +1,19 @@
 """What is forgotten, when, and what is kept on purpose."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections, transaction
+from django.db.models.signals import post_delete
+from django.test.utils import CaptureQueriesContext
 
 from passwordless import flow, numbers
 from passwordless.flow import retention
-from passwordless.models import AttemptEvent, Counter, PhoneNumber, Receipt, VerificationAttempt
+from passwordless.models import AttemptEvent, Counter, PhoneNumber, Receipt, VerificationAttempt, tags
 from passwordless.states import EventKind, Reason, Status
 from tests import support
 from tests.support import BEGIN, NUMBER, OTHER, STRANGER, attempt, begin, make, used
@@ -90,6 +93,146 @@ def test_more_than_a_chunk_goes_too(monkeypatch):
         ended(400, status=Status.PENDING, live_number=None)
     assert (5, 10, 0) == told(flow.prune(BEGIN))
     assert set() == kept()
+
+
+@pytest.fixture
+def _few(monkeypatch):
+    """Let one write and one look be of two rows, on every database."""
+    for name, size in {"CHUNK": 2, "APART": 1, "REACH": 2}.items():
+        monkeypatch.setattr(retention, name, size)
+
+
+@pytest.mark.usefixtures("_few")
+class TestMany:
+    """What is done in bites leaves nothing out between two of them."""
+
+    def test_whatever_was_asked_for_at_the_same_moment_goes_together(self):
+        for _ in range(5):
+            row = ended(400)
+            event(row)
+        young = ended(1)
+        assert 5 == flow.prune(BEGIN).deleted
+        assert ({young.pk}, 0) == (kept(), AttemptEvent.objects.count())
+
+    def test_the_visitors_of_one_moment_are_forgotten_together(self):
+        for _ in range(5):
+            ended(31, ip="198.51.100.1")
+        assert 5 == flow.prune(BEGIN).visitors
+
+    def test_rows_that_were_written_late_go_by_their_age(self):
+        """Keys say nothing of age: rows may have been imported."""
+        days = [1, 400, 200, 2, 300, 500, 100]
+        for age in days:
+            ended(age, ip="198.51.100.1")
+        done = flow.prune(BEGIN)
+        assert (4, 5, 5) == (done.deleted, done.numbers, done.visitors)
+        assert 3 == len(kept())
+
+    def test_an_open_one_among_them_stays_with_its_events(self):
+        rows = [ended(400) for _ in range(3)]
+        open_one = make(live_number=NUMBER, created_at=BEGIN - 400 * DAY, open_until=BEGIN + DAY)
+        told = [event(row) for row in (*rows, open_one)]
+        assert 3 == flow.prune(BEGIN).deleted
+        assert ({open_one.pk}, [told[-1]]) == (kept(), list(AttemptEvent.objects.all()))
+
+    def test_a_number_that_asked_often_is_forgotten_whole(self):
+        for _ in range(5):
+            ended(31)
+        ended(31, number=OTHER)
+        assert [6, 0] == [flow.prune(BEGIN).numbers for _ in range(2)]
+
+
+def test_many_numbers_are_forgotten_in_one_statement():
+    for index in range(50):
+        number = f"+121255501{index:02}"
+        ended(31, number=number, number_tag=tags(number)[0])
+    with CaptureQueriesContext(connection) as made:
+        assert 50 == flow.prune(BEGIN).numbers
+    assert 1 == len(
+        [one for one in made if one["sql"].startswith('UPDATE "passwordless_verificationattempt"')]
+    )
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere a plan depends on how much is there")
+def test_only_the_search_for_what_is_overdue_passes_over_all_attempts():
+    """What reads them all for each bite takes hours where there are many, and keeps others from writing."""
+    populate()
+    plans = {}
+
+    def explain(execute, sql, params, many, context):
+        if sql.startswith(("SELECT", "UPDATE", "DELETE")):
+            lines = connection.connection.execute(f"EXPLAIN QUERY PLAN {sql.replace('%s', '?')}", params)
+            plans[sql] = " ".join(line[3] for line in lines)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        flow.prune(BEGIN)
+        flow.erase(NUMBER)
+    whole = {sql for sql, plan in plans.items() if f"SCAN {VerificationAttempt._meta.db_table}" in plan}
+    # Nearly all rows have no live number: its index is as good as the table.
+    whole |= {sql for sql, plan in plans.items() if "(live_number=?)" in plan}
+    assert [] == [sql for sql in whole if '"expires_at" <=' not in sql]
+    assert 10 < len(plans)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(
+    not connection.features.has_select_for_update_skip_locked, reason="it locks no single row"
+)
+@pytest.mark.parametrize("days", [31, 400], ids=["to be forgotten", "to be deleted"])
+def test_an_attempt_that_somebody_holds_is_left_for_the_next_time(days):
+    """Fails where one batch waits for the rows of several, who may wait for it."""
+    facts = {"ip": "198.51.100.1"}
+    held, _free = ended(days, **facts), ended(days, **facts)
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        VerificationAttempt.objects.select_for_update().get(pk=held.pk)
+        assert retention.Pruned(numbers=1, visitors=1, deleted=days // 400) == pool.submit(pruned).result(20)
+    assert retention.Pruned(numbers=1, visitors=1, deleted=days // 400) == flow.prune(BEGIN)
+
+
+def pruned():
+    """Prune in a thread, which leaves no connection behind."""
+    try:
+        return flow.prune(BEGIN)
+    finally:
+        connections.close_all()
+
+
+def test_another_prune_that_is_faster_does_no_harm():
+    """SQLite locks no row between looking and deleting."""
+    for _ in range(3):
+        ended(400, number="")
+    first = []
+
+    def overtake(execute, sql, params, many, context):
+        if sql.startswith('DELETE FROM "passwordless_attemptevent"') and not first:
+            first.append(sql)
+            VerificationAttempt.objects.all()._raw_delete("default")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        assert retention.Pruned() == flow.prune(BEGIN)
+    assert 1 == len(first)
+
+
+@pytest.fixture
+def deletions():
+    """Return the keys of attempts of whose deletion a receiver of the site heard."""
+    heard = []
+
+    def hear(sender, instance, **_told):
+        heard.append(instance.pk)
+
+    post_delete.connect(hear, sender=VerificationAttempt)
+    yield heard
+    post_delete.disconnect(hear, sender=VerificationAttempt)
+
+
+def test_a_site_that_listens_hears_of_each_deletion(deletions):
+    old, older = ended(400), ended(500)
+    event(old)
+    flow.prune(BEGIN)
+    assert ({old.pk, older.pk}, set()) == (set(deletions), kept())
 
 
 def test_a_dry_run_only_counts_and_counts_right():
@@ -428,3 +571,11 @@ class TestErase:
         with pytest.raises(CommandError, match="no number") as refused:
             call_command("passwordless_erase", "415555")
         assert "415555" not in str(refused.value)
+
+
+def test_the_digits_of_a_closed_block_go_with_the_numbers():
+    facts = {"kind": EventKind.PUMPING, "block": "+14155550xxx"}
+    old = AttemptEvent.objects.create(at=BEGIN - 30 * DAY - timedelta(seconds=1), **facts)
+    young = AttemptEvent.objects.create(at=BEGIN - 30 * DAY + timedelta(seconds=1), **facts)
+    flow.prune(BEGIN)
+    assert ["", facts["block"]] == [AttemptEvent.objects.get(pk=event.pk).block for event in (old, young)]

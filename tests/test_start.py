@@ -760,3 +760,20 @@ def test_an_id_that_another_row_has_is_a_lost_answer_and_no_crash(settings):
     outcome = flow.start(NUMBER, OWNER)
     assert (Status.STARTING, Reason.UNAVAILABLE) == (outcome.status, outcome.reason)
     assert Status.STARTING == latest(NUMBER).status
+
+
+class TestLandline:
+    LANDLINE = "+442079460000"
+
+    def test_is_called_and_never_texted(self, settings):
+        support.configure(settings, NUMBER_TYPES=["mobile", "fixed_line"])
+        assert ["voice"] == latest_of(flow.start(self.LANDLINE, OWNER, first="voice")).plan
+
+    def test_gets_nothing_once_its_calls_are_spent(self, settings):
+        support.configure(settings, NUMBER_TYPES=["mobile", "fixed_line"], LIMITS={"calls_per_number": "0/d"})
+        outcome = flow.start(self.LANDLINE, OWNER, first="voice")
+        assert (None, Reason.LIMIT_CALLS) == (outcome.handle, outcome.reason)
+
+
+def latest_of(outcome):
+    return VerificationAttempt.objects.get(key=outcome.handle.key)

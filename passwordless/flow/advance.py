@@ -57,7 +57,7 @@ def advance(handle: Handle, visitor: Visitor) -> Outcome:
     if status is Status.VERIFIED:
         return Outcome(Status.VERIFIED, Reason.REUSED)
     if status not in (Status.PENDING, Status.CHECKING):
-        return start(attempt.number, visitor, handle.purpose, held=handle)
+        return start(attempt.number, visitor, handle.purpose, held=handle, first=attempt.plan[0])
     visitor = devices.recognised(visitor, attempt.number)
     step = next_step(attempt, visitor, now)
     if step is None:
@@ -125,7 +125,7 @@ def _stayed(attempt: VerificationAttempt, answer: Answer, visitor: Visitor) -> O
         with transaction.atomic(durable=True):
             limits.give_back(limits.buckets("sends_per_number", subject), now)
     retry_at = limits.wait(attempt.number, visitor, now)
-    return Outcome(Status(attempt.status), answer.reason, retry_at, reference=attempt.key)
+    return Outcome(Status(attempt.status), answer.reason, retry_at, reference=attempt.reference)
 
 
 def _record(

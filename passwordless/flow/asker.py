@@ -11,7 +11,7 @@ from .. import limits, phones
 from ..conf import settings
 from ..models import VerificationAttempt, tags
 from ..outcomes import Handle, Outcome, Visitor
-from ..states import Purpose, Status
+from ..states import Channel, Purpose, Status
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,17 @@ class Asker:
     visitor: Visitor
     purpose: Purpose
     held: Handle | None = None
+    first: str = ""
+    """The channel that they would have first, if any."""
+
+    @property
+    def channels(self) -> list[str]:
+        """Return the channels in the order in which they are to be tried. A landline takes no message."""
+        if "fixed_line" in settings.NUMBER_TYPES and phones.is_landline(self.number):
+            calls = [channel for channel in settings.CHANNELS if channel == Channel.VOICE]
+            return calls or list(settings.CHANNELS)
+        # A stable sort: whatever is the chosen one comes first, all else stays in the order of the site.
+        return sorted(settings.CHANNELS, key=lambda channel: channel != self.first and self.first != "")
 
 
 def patience() -> timedelta:
@@ -40,6 +51,7 @@ def blank(asker: Asker, now: datetime) -> VerificationAttempt:
         purpose=asker.purpose,
         ip=asker.visitor.ip,
         agent=asker.visitor.agent,
+        language=asker.visitor.language,
         created_at=now,
         claimed_at=now,
         expires_at=now + lifetime,
@@ -52,6 +64,6 @@ def refused(asker: Asker, refusal: limits.Limited, now: datetime) -> Outcome:
     again = VerificationAttempt.objects.filter(refusal=refusal.tag).update(repeats=F("repeats") + 1)
     if not again:
         row = blank(asker, now)
-        row.channels = ",".join(settings.CHANNELS)
+        row.channels = ",".join(asker.channels)
         VerificationAttempt.objects.refuse(row, refusal.reason, refusal.tag, now)
     return Outcome(Status.REFUSED, refusal.reason, refusal.retry_at)

@@ -128,7 +128,7 @@ def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
         if not attempt.move(
             Status.VERIFIED, verdict, now=now, guess=guess.number, live_number=None,
             events=[*_starter(guess), _event(guess, EventKind.VERIFIED, verdict, answer, now)],
-            **_winner(guess, answer, user),
+            **_winner(guess, answer, user, now),
         ):  # fmt: skip
             return Outcome(Status.FAILED, Reason.EXPIRED)
         if verdict is Reason.OK:
@@ -146,7 +146,7 @@ def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
     return Outcome(Status.VERIFIED, Reason.OK, user=user, number=attempt.number)
 
 
-def _winner(guess: Guess, answer: Answer, user: Any) -> dict[str, Any]:
+def _winner(guess: Guess, answer: Answer, user: Any, now: datetime) -> dict[str, Any]:
     """Return what the row keeps of whoever won."""
     facts = {
         "user": user,
@@ -154,6 +154,7 @@ def _winner(guess: Guess, answer: Answer, user: Any) -> dict[str, Any]:
         "ip": guess.visitor.ip,
         "agent": guess.visitor.agent,
         "vendor": answer.reply.vendor,
+        "proved_by": guess.attempt.channel(now),
     }
     if answer.reply.price is not None:
         facts |= {"price": answer.reply.price, "currency": answer.reply.currency}
@@ -176,9 +177,15 @@ def _starter(guess: Guess) -> list[AttemptEvent]:
 def _spared(guess: Guess, now: datetime) -> list[Bucket]:
     """Return what a right code makes good: the check was no failure, and no call was made if none was due."""
     attempt = guess.attempt
+    if attempt.one_code and Channel.VOICE in attempt.plan:
+        # With one code for all steps it stays right while somebody else asks for a call.
+        attempt.refresh_from_db(fields=["step", "step_at", "open_until"])
     dialled = Channel.VOICE in attempt.plan[: attempt.current_step(now) + 1]
     spare = Channel.VOICE in attempt.plan and not dialled
-    return [*limits.fails(attempt.number, guess.visitor), *(limits.calls(attempt.number) if spare else [])]
+    return [
+        *limits.fails(attempt.number, guess.visitor),
+        *(limits.calls(attempt.number, guess.visitor) if spare else []),
+    ]
 
 
 def _not_right(guess: Guess, answer: Answer, now: datetime, told: Reason | None = None) -> Outcome:
@@ -197,14 +204,14 @@ def _not_right(guess: Guess, answer: Answer, now: datetime, told: Reason | None 
     if left > 0:
         standing = answer.reason if decoyed else _standing(attempt)
         attempt.move(Status.PENDING, standing, now=now, guess=guess.number, events=events, **decoyed)
-        return Outcome(Status.PENDING, told, guesses_left=left, reference=attempt.key)
+        return Outcome(Status.PENDING, told, guesses_left=left, reference=attempt.reference)
     # A real request is over at Vonage by now; a decoy, which is nowhere, must look like one, and so must a
     # real one that Vonage never answered where nobody may learn which is which.
     alike = attempt.decoy or people.are_secret(guess.handle.purpose)
     over: dict[str, Any] = {"live_number": None} if alike else {}
     attempt.move(Status.FAILED, Reason.TOO_MANY_GUESSES, now=now, guess=guess.number, events=events, **over)
     final = Reason.TOO_MANY_GUESSES if told is Reason.WRONG_CODE else told
-    return Outcome(Status.FAILED, final, reference=attempt.key)
+    return Outcome(Status.FAILED, final, reference=attempt.reference)
 
 
 def _over(guess: Guess, answer: Answer, now: datetime) -> Outcome:
@@ -227,7 +234,7 @@ def _refund(guess: Guess, answer: Answer, now: datetime) -> Outcome:
         )  # fmt: skip
         if moved:
             limits.give_back(limits.fails(attempt.number, guess.visitor), now)
-    return Outcome(Status.PENDING, answer.reason, reference=attempt.key)
+    return Outcome(Status.PENDING, answer.reason, reference=attempt.reference)
 
 
 def _standing(attempt: VerificationAttempt) -> Reason:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from .. import people
 from ..models import AttemptEvent, Receipt, VerificationAttempt
 from ..states import EventKind, Purpose, Reason, Status
 from ..vonage.notice import Notice
-from .sending import reference
+from .sending import is_reference
 
 MAX_REPORTS_RECORDED = 20
 ENDS = {Reason.EXPIRED: Status.EXPIRED, Reason.CANCELLED: Status.CANCELLED}
@@ -48,12 +46,7 @@ def _find(notice: Notice) -> VerificationAttempt | None:
     if attempt is None:
         return rows.filter(request_id=notice.request_id).first()
     known = attempt.request_id
-    return attempt if _genuine(notice, attempt) and known in (None, notice.request_id) else None
-
-
-def _genuine(notice: Notice, attempt: VerificationAttempt) -> bool:
-    keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
-    return any(constant_time_compare(notice.reference, reference(attempt, key)) for key in keys)
+    return attempt if is_reference(notice.reference, attempt) and known in (None, notice.request_id) else None
 
 
 def _record(attempt: VerificationAttempt, notice: Notice, now: datetime) -> bool:

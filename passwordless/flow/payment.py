@@ -25,7 +25,8 @@ def pay(
     refused with the others, but spends nothing of country and site. With `guarded`, raises guard.Pumped for a block
     that is to be closed. Browsers that logged in before pass the guard.
     """
-    narrow = [*limits.sends(attempt.number, visitor), *(limits.calls(attempt.number) if calls else [])]
+    dialled = limits.calls(attempt.number, visitor) if calls else []
+    narrow = [*limits.sends(attempt.number, visitor), *dialled]
     noted = limits.charge(narrow, now)
     try:
         return [*noted, *_pay_wide(attempt, visitor, now, guarded=guarded)]

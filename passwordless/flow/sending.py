@@ -7,9 +7,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
-from .. import limits, people
+from .. import limits, people, seals
 from ..conf import settings
 from ..models import AttemptEvent, VerificationAttempt
 from ..outcomes import Handle, Outcome
@@ -18,23 +17,26 @@ from ..vonage.dialect import Dialect, Order, Reply
 from .asker import Asker
 from .asking import Answer, ask
 
+REFERENCE, SEALED = "passwordless.reference", 20
 LONGEST = timedelta(seconds=600)
 """NIST SP 800-63B-4, 3.1.3.2."""
 
 
-def reference(attempt: VerificationAttempt, secret: str | bytes | None = None) -> str:
-    """Return what travels with the request and back in webhooks: our key, signed, 40 characters at most.
+def reference(attempt: VerificationAttempt) -> str:
+    """Return what travels with the request and back in webhooks: our key, signed, 40 characters at most."""
+    return f"{attempt.key}.{seals.seal(REFERENCE, attempt.key)[:SEALED]}"
 
-    `secret` signs in the place of SECRET_KEY.
-    """
-    seal = salted_hmac("passwordless.reference", attempt.key, secret=secret, algorithm="sha256")
-    return f"{attempt.key}.{seal.hexdigest()[:20]}"
+
+def is_reference(given: str, attempt: VerificationAttempt) -> bool:
+    """Return whether that is the reference of this attempt, under any key that is still known."""
+    key, _, seal = given.partition(".")
+    return key == attempt.key and seals.fits(seal, REFERENCE, attempt.key, SEALED)
 
 
 def send(attempt: VerificationAttempt, dialect: Dialect, asker: Asker) -> Outcome:
     """Ask for a code to be sent, and say what the visitor is to be told."""
     order = Order(
-        number=attempt.number, channels=attempt.plan, reference=reference(attempt), locale=settings.LOCALE
+        number=attempt.number, channels=attempt.plan, reference=reference(attempt), locale=attempt.locale
     )
     answer = ask(lambda: dialect.start(order))
     now = timezone.now()
@@ -123,12 +125,12 @@ def _lost(attempt: VerificationAttempt, answer: Answer, asker: Asker, now: datet
         with transaction.atomic(durable=True):
             limits.give_back(limits.buckets("sends_per_number", subject), now)
     handle = Handle(attempt.key, asker.purpose)
-    return Outcome(Status.STARTING, answer.reason, handle=handle, reference=attempt.key)
+    return Outcome(Status.STARTING, answer.reason, handle=handle, reference=attempt.reference)
 
 
 def _turned_down(attempt: VerificationAttempt, answer: Answer, asker: Asker, now: datetime) -> Outcome:
     """End the attempt. No message went out, so what belongs to the number's owner is given back."""
-    calls = limits.calls(attempt.number) if Channel.VOICE in attempt.plan else []
+    calls = limits.calls(attempt.number, asker.visitor) if Channel.VOICE in attempt.plan else []
     with transaction.atomic(durable=True):
         moved = attempt.move(
             Status.REFUSED,
@@ -143,7 +145,7 @@ def _turned_down(attempt: VerificationAttempt, answer: Answer, asker: Asker, now
         if moved:
             subject = limits.owner(attempt.number, asker.visitor)
             limits.give_back([*limits.buckets("sends_per_number", subject), *calls], now)
-    return Outcome(Status.REFUSED, answer.reason, _patience_of(answer, now), reference=attempt.key)
+    return Outcome(Status.REFUSED, answer.reason, _patience_of(answer, now), reference=attempt.reference)
 
 
 def _patience_of(answer: Answer, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -20,14 +21,19 @@ from .sending import send
 
 
 def start(
-    number: str, visitor: Visitor, purpose: Purpose = Purpose.LOGIN, held: Handle | None = None
+    number: str,
+    visitor: Visitor,
+    purpose: Purpose = Purpose.LOGIN,
+    held: Handle | None = None,
+    first: str = "",
 ) -> Outcome:
     """Send a code to `number` (E.164), or join the attempt that is live for it.
 
-    `held` is the handle that the session already has, if any. An outcome with a handle leads to the code
+    `held` is the handle that the session already has, if any; `first` the channel that is preferred among
+    those of the site. An outcome with a handle leads to the code
     page; without one, `reason` says why nothing was sent. Raises ImproperlyConfigured.
     """
-    asker = Asker(number, devices.recognised(visitor, number), purpose, held)
+    asker = Asker(number, devices.recognised(visitor, number), purpose, held, first)
     for _ in range(5):
         now = timezone.now()
         try:
@@ -57,7 +63,9 @@ def _insert(asker: Asker, now: datetime) -> tuple[VerificationAttempt, Dialect]:
     attempt = blank(asker, now)
     attempt.api = dialect.name
     attempt.reason = "" if verdict is Reason.OK else verdict
-    channels = list(settings.CHANNELS)
+    # Of the real one, also for a decoy, which would else be told by its channels.
+    channels = gateway.dialect().feasible(asker.channels)
+    attempt.locale = message_language(dialect, attempt, channels)
     try:
         _write(attempt, channels, asker, now)
     except limits.Limited as refusal:
@@ -69,9 +77,15 @@ def _insert(asker: Asker, now: datetime) -> tuple[VerificationAttempt, Dialect]:
     return attempt, dialect
 
 
-def _write(attempt: VerificationAttempt, channels: list[str], asker: Asker, now: datetime) -> None:
+def message_language(dialect: Dialect, attempt: VerificationAttempt, channels: Sequence[str]) -> str:
+    """Return the tag of the language to ask Vonage for, or an empty one that lets it choose."""
+    mapped: str = settings.LOCALES.get(attempt.language, "")
+    return settings.LOCALE or mapped or dialect.locale(attempt.language, attempt.country, channels)
+
+
+def _write(attempt: VerificationAttempt, channels: Sequence[str], asker: Asker, now: datetime) -> None:
     attempt.channels = ",".join(channels)
     with transaction.atomic(durable=True):
-        attempt.save(force_insert=True)
+        attempt.insert()
         noted = pay(attempt, asker.visitor, now, calls=Channel.VOICE in attempt.plan, guarded=True)
         note(attempt, noted, asker.visitor, now)

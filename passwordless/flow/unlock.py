@@ -21,8 +21,11 @@ def unlock(number: str, *, staff: Any = None) -> int:
     done is written down, with who did it where that is known.
     """
     nobody, device = Visitor(), Visitor(device="any")
-    of_number = [*limits.sends(number, nobody), *limits.fails(number, nobody), *limits.calls(number)]
-    narrow = [*of_number, *limits.sends(number, device), *limits.fails(number, device)]
+    narrow = [
+        bucket
+        for who in (nobody, device)
+        for bucket in (*limits.sends(number, who), *limits.fails(number, who), *limits.calls(number, who))
+    ]
     # Its neighbours' counts are its own: a block that is full stops this number as well.
     wide = [*limits.blocks(number), *guard.gates(number)]
     shared = {*_keys([*limits.joins(nobody), *limits.fails_of_address(nobody)])}
@@ -34,6 +37,39 @@ def unlock(number: str, *, staff: Any = None) -> int:
             kind=EventKind.UNLOCKED, at=timezone.now(), staff=staff, detail=phones.mask(number)
         )
     return emptied
+
+
+def unlock_block(event: AttemptEvent, staff: Any = None) -> bool:
+    """Open the block of numbers that an event of kind PUMPING closed, and no other; tell whether it was closed.
+
+    What its numbers spent stays, and so does how often it was closed: pumped again, it is closed for longer.
+    """
+    if event.kind != EventKind.PUMPING or not event.block:
+        return False
+    with transaction.atomic():
+        # Of two who press the button at once, one opens it; and what an open block counted is kept.
+        if not _open(event):
+            transaction.set_rollback(True)
+            return False
+        detail = guard.describe(event, guard.country_of(event))
+        AttemptEvent.objects.create(
+            kind=EventKind.UNLOCKED, at=timezone.now(), staff=staff, block=event.block, detail=detail
+        )
+    return True
+
+
+def _open(event: AttemptEvent) -> bool:
+    """Remove the gate of a block if it is shut, and the count of the larger block, which its sends would shut."""
+    own, around = guard.gate_of(event), guard.gates_around(event)
+    shut = {own.key, *own.former}
+    opened = 0
+    for key in _keys([own, *around]):
+        rows = Counter.objects.filter(key=key)
+        if key in shut:
+            opened += rows.filter(used__gte=guard.CLOSED).delete()[0]
+        else:
+            rows.filter(used__lt=guard.CLOSED).delete()
+    return opened > 0
 
 
 def _keys(buckets: list[Bucket]) -> list[str]:

@@ -29,8 +29,8 @@ VIRTUAL_OPERATOR = "+990"
 
 
 def fail(status: int | None) -> Answer:
-    """Return a failure to order, as a problem body; a 422 blames the number, as the real one mostly does."""
-    if status == 422:
+    """Return a failure to order, as a problem body; of v1's statuses it knows 15, a network not served."""
+    if status == 15:
         return _unsupported()
     return made_to_order(status if status is not None and status >= 200 else 500)
 
