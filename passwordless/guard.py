@@ -7,10 +7,10 @@ do is type a code, and Vonage blocks whole networks for that.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from . import limits, signals, tally
 from .conf import settings
@@ -34,6 +34,12 @@ LONGEST = 24 * 3600
 CLOSED = 10**9
 """A count that no hour reaches: it says that the block is closed until the window ends."""
 
+LISTED = 200
+"""Closed blocks that are shown at most, the newest first."""
+
+ANY = "x"
+"""Stands for each digit in which the numbers of a block differ, where a block is written down."""
+
 
 class Pumped(Exception):
     """Raised inside the transaction of a start, which leaves no trace; the block is closed after that."""
@@ -54,6 +60,22 @@ class Conversion:
     def share(self) -> float:
         """Return the part that was verified."""
         return self.verified / self.ended if self.ended else 1.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of numbers that is closed: from when, until when, and by which event (its primary key).
+
+    `digits` is what its numbers begin with. Beside the last three digits of an attempt it would make a whole
+    number, so only those may read it who may see full numbers.
+    """
+
+    event: int
+    digits: str
+    size: int
+    country: str
+    since: datetime
+    until: datetime
 
 
 def gates(number: str) -> list[Bucket]:
@@ -97,10 +119,51 @@ def close(block: str, now: datetime) -> Bucket:
         Counter.objects.filter(key=gate.key).update(**held if enforced else {**held, "used": 0})
         Counter.objects.filter(key=level.key).update(ends_at=now.timestamp() + seconds + LONGEST)
         told = f"closed for {seconds // 60} min" if enforced else "only noted"
-        AttemptEvent.objects.create(
-            kind=EventKind.PUMPING, at=now, reason=Reason.BLOCK_CLOSED, detail=f"{len(block)} digits, {told}"
-        )
+        _write(block, told, now)
     return replace(gate, window=seconds)
+
+
+def closed(now: datetime) -> list[Block]:
+    """Return the blocks that are closed at `now`, the newest first, by what was written when they were closed.
+
+    The counters alone know them by HMAC only.
+    """
+    since = now - timedelta(seconds=2 * LONGEST)
+    events = AttemptEvent.objects.filter(attempt=None, kind=EventKind.PUMPING, at__gte=since, at__lte=now)
+    newest: dict[str, AttemptEvent] = {}
+    for event in events.exclude(block="").order_by("-at", "-pk")[:LISTED]:
+        newest.setdefault(event.block, event)
+    gates = {event.pk: gate_of(event) for event in newest.values()}
+    keys = {key: pk for pk, gate in gates.items() for key in (gate.key, *gate.former)}
+    shut = Counter.objects.filter(key__in=keys, used__gte=CLOSED, ends_at__gt=now.timestamp())
+    ends = {keys[counter.key]: counter.ends_at for counter in shut}
+    return [_block(event, ends[event.pk]) for event in newest.values() if event.pk in ends]
+
+
+def gate_of(event: AttemptEvent) -> Bucket:
+    """Return the gate of the block that an event of kind PUMPING is about."""
+    return _gate(event.block.rstrip(ANY))
+
+
+def gates_around(event: AttemptEvent) -> list[Bucket]:
+    """Return the gate of the 10,000 numbers around a block of 1,000 that such an event is about."""
+    return [_gate(event.block.rstrip(ANY)[:-1])] if event.block.count(ANY) == 3 else []
+
+
+def country_of(event: AttemptEvent) -> str:
+    """Return the country (ISO) that such an event names, or an empty string."""
+    return event.detail.partition(":")[0] if ":" in event.detail else ""
+
+
+def size_of(event: AttemptEvent) -> int:
+    """Return how many numbers the block of such an event has."""
+    return int(10 ** event.block.count(ANY))
+
+
+def describe(event: AttemptEvent, country: str) -> str:
+    """Return what everybody of the staff may know of such a block: "US: 1,000 numbers"."""
+    size = f"{size_of(event):,} numbers"
+    return f"{country}: {size}" if country else size
 
 
 def watch(country: str, counted: Counted, now: datetime) -> None:
@@ -134,6 +197,35 @@ def _tell(country: str, conversion: Conversion, now: datetime) -> None:
         lambda: signals.conversion_low.send_robust(
             VerificationAttempt, country=country, ended=conversion.ended, verified=conversion.verified
         )
+    )
+
+
+def _write(block: str, told: str, now: datetime) -> None:
+    """Write down that a block is pumped; its digits go where no page shows them, not into the detail."""
+    number, country = _neighbour(block) or (f"{block}{ANY * 3}", "")
+    event = AttemptEvent(kind=EventKind.PUMPING, at=now, reason=Reason.BLOCK_CLOSED)
+    event.block = block + ANY * (len(number) - len(block))
+    event.detail = f"{describe(event, country)}, {told}"
+    event.save()
+
+
+def _neighbour(block: str) -> tuple[str, str] | None:
+    """Return a number of a block and its country: how long numbers are is another thing in each country."""
+    return _of(block).order_by("number").values_list("number", "country").first()
+
+
+def _of(block: str) -> QuerySet[VerificationAttempt]:
+    return VerificationAttempt.objects.filter(number__gte=f"{block}0", number__lte=f"{block}9999")
+
+
+def _block(event: AttemptEvent, ends_at: float) -> Block:
+    return Block(
+        event=event.pk,
+        digits=event.block.rstrip(ANY),
+        size=size_of(event),
+        country=country_of(event),
+        since=event.at,
+        until=datetime.fromtimestamp(ends_at, UTC),
     )
 
 

@@ -10,12 +10,15 @@ import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from passwordless import flow, gateway, guard, limits, numbers
-from passwordless.admin import MOST
-from passwordless.filters import LOOSE
-from passwordless.models import AttemptEvent, Counter, PhoneNumber, VerificationAttempt, tags
+from passwordless.admin.audit import MOST
+from passwordless.admin.filters import LOOSE
+from passwordless.models import AttemptEvent, Counter, PhoneNumber, Rollup, Span, VerificationAttempt, tags
 from passwordless.outcomes import Handle, Visitor
 from passwordless.states import EventKind, Reason, Status
 
@@ -30,7 +33,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 @pytest.fixture(autouse=True)
 def now():
-    with time_machine.travel(NOW, tick=False) as traveller:
+    with timezone.override("UTC"), time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
 
 
@@ -124,20 +127,59 @@ class TestList:
         shown = columns(page(root, LIST))
         told = {
             "masked_number": "••• 123",
-            "country": "US",
+            "place": "US",
+            "purpose": "Log in",
             "state": "✔ Verified",
             "why": "-",
             "tried": "Text message",
-            "sends": "1",
-            "guesses": "2",
+            "tries": "2",
             "seconds": "8",
             "cost": "0.05 EUR",
-            "ip": "198.51.100.7",
-            "user": row.user.username,
-            "request_id": row.request_id,
+            "person": row.user.username,
+            "quoted": row.key[:8],
+            "asked": "just now",
         }
         assert told == {name: shown[name] for name in told}
-        assert "Nov. 23, 2026" in shown["created_at"]
+
+    @pytest.mark.parametrize(
+        ("ago", "told"),
+        [(59, "just now"), (60, "1 minute ago"), (7200, "2 hours ago"), (3 * 86400, "3 days ago")],
+    )
+    def test_tells_the_time_as_people_do_and_exactly(self, root, ago, told):
+        attempt(ago=timedelta(seconds=ago))
+        html = page(root, LIST)
+        assert told == columns(html)["asked"].replace("\xa0", " ")
+        clock = (NOW - timedelta(seconds=ago)).strftime("%H:%M:%S UTC")
+        assert re.search(rf'<time datetime="[^"]*" title="Nov. \d\d, 2026, {clock}">', html)
+
+    def test_tells_country_in_full_on_demand(self, root):
+        attempt()
+        assert '<span title="United States">US</span>' in page(root, LIST)
+
+    @pytest.mark.parametrize("name", ["+14155550123", "14155550123", "tel 415-555-0123"])
+    def test_masks_the_name_of_a_user_that_is_a_number(self, root, name):
+        row = attempt(user=User.objects.create_user(name.replace(" ", "_")))
+        for url in (LIST, detail(row)):
+            shown = words(page(root, url))
+            assert "••• 123" in shown
+            assert [] == [text for text in ("4155550123", "415-555") if text in shown]
+
+    def test_says_how_long_attempts_are_kept(self, root, settings):
+        told = "Attempts older than {} are removed by manage.py passwordless_prune."
+        assert told.format("180 days") in words(page(root, LIST))
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "RETENTION_DAYS": 1}
+        assert told.format("1 day") in words(page(root, LIST))
+
+    def test_leads_to_the_dashboard_and_the_export(self, root):
+        html = page(root, LIST, status__exact="failed")
+        assert f'href="{reverse("admin:passwordless_dashboard")}"' in html
+        assert f'href="{LIST}export/?status__exact=failed"' in html
+
+    def test_sorts_by_time_alone(self, root):
+        """Any other order would read the table."""
+        made = [attempt(ago=timedelta(hours=hours), guesses=hours) for hours in (2, 1, 3)]
+        assert [made[2], made[0], made[1]] == rows(root, o="1")
+        assert [made[1], made[0], made[2]] == rows(root, o="8")
 
     @pytest.mark.parametrize(
         ("status", "reason", "state", "why"),
@@ -189,9 +231,55 @@ class TestList:
         with django_assert_max_num_queries(len(few)):
             assert 50 == len(rows(root))
 
+    def test_asks_little_whatever_is_asked_of_it(self, client, django_assert_max_num_queries):
+        staff(client, "view_verificationattempt", "unlock_number", "export_attempts")
+        row = attempt(ip="198.51.100.7", user=User.objects.create_user("ann"))
+        query = {
+            "near": f"ip.{row.pk}", "period": "30d", "country": "US", "status__exact": "refused",
+            "reason__exact": "limit_ip", "channel": "sms", "purpose__exact": "login", "q": tags(NUMBER)[0],
+        }  # fmt: skip
+        with django_assert_max_num_queries(12):
+            assert row.reference in client.get(LIST, query).content.decode()
+
     def test_pages_by_fifty(self, root):
         VerificationAttempt.objects.bulk_create([make(number) for number in range(51)])
         assert [50, 1] == [len(rows(root)), len(rows(root, p=2))]
+        assert "51 verification attempts" in words(page(root, LIST))
+
+    def test_counts_no_further_than_anybody_turns_pages(self, root, django_assert_num_queries):
+        VerificationAttempt.objects.bulk_create([make(number) for number in range(10_001)])
+        with django_assert_num_queries(6) as asked:
+            html = page(root, LIST)
+        assert "10,000+ verification attempts" in words(html)
+        counts = [one["sql"] for one in asked if "COUNT(" in one["sql"]]
+        assert ["LIMIT 10001"] == [re.search(r"LIMIT \d+", sql)[0] for sql in counts]
+        assert ([50, 302], "200") == (
+            [len(rows(root, p=200)), root.get(LIST, {"p": 201}).status_code],
+            max(re.findall(r">(\d+)</a>", html), key=int),
+        )
+
+    def test_of_ten_thousand_says_so_without_a_plus(self, root):
+        VerificationAttempt.objects.bulk_create([make(number) for number in range(10_000)])
+        assert "10,000 verification attempts" in words(page(root, LIST))
+
+
+def filters(client, **query):
+    """Return what the filters of a list offer and show, by title."""
+    nav = page(client, LIST, **query).split('class="pl-filters"')[1].split("</nav>")[0]
+    found = {}
+    for part in nav.split("<details>")[1:]:
+        title, shown = words(part.split("</summary>")[0]).strip().split(": ")
+        links = re.findall(r"<a href=[^>]*>([^<]*)</a>", part.split("</details>")[0])
+        current = re.findall(r'aria-current="true">([^<]*)<', part)
+        found[title] = {"shown": shown, "offered": links, "current": current}
+    return found
+
+
+def roll(country, days):
+    Rollup.objects.create(
+        span=Span.DAY, start=NOW - timedelta(days=days), country=country, channels="sms",
+        status=Status.VERIFIED, asked=1, sent=1, messages=1, delivered=1, tried=1, cost=0,
+    )  # fmt: skip
 
 
 def make(number):
@@ -208,17 +296,110 @@ ORACLES = [
     ("number__in", "+14155550123", "+14155550124"),
     ("number__gte", "+14155550123", "+14155550124"),
     ("number__regex", "55[5]0123", "55[6]0123"),
+    ("reason__regex", "^(([a-z_]+)+)$", "^none$"),
+    ("country__gte", "A", "Z"),
 ]
+
+
+INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", re.IGNORECASE)
+
+
+class TestPolicy:
+    """A site that forbids everything inline, by a Content-Security-Policy, can use the desk."""
+
+    @pytest.fixture
+    def pages(self, root, emulator, now):
+        row, _ = login(NUMBER, emulator, now)
+        refused = attempt(ip="198.51.100.7")
+        event()
+        number = reverse("admin:passwordless_verificationattempt_number", args=[row.pk])
+        return {
+            "list": root.get(LIST),
+            "narrowed": root.get(LIST, {"status__exact": "refused", "near": f"ip.{row.pk}"}),
+            "found": root.post(LIST, {"q": NUMBER}, follow=True),
+            "detail": root.get(detail(row)),
+            "refused": root.get(detail(refused)),
+            "number": root.post(number),
+            "export": root.get(f"{LIST}export/"),
+            "unlock": unlock(root, row, confirmed=False),
+            "events": root.get(EVENTS),
+            "numbers": root.get(NUMBERS),
+        }
+
+    def test_finds_nothing_inline(self, pages):
+        told = {name: INLINE.findall(answer.content.decode()) for name, answer in pages.items()}
+        assert {name: [] for name in pages} == told
+        assert {200} == {answer.status_code for answer in pages.values()}
+
+    def test_finds_one_sheet_of_ours(self, pages):
+        sheets = [
+            name for name, answer in pages.items() if "passwordless/admin.css" in answer.content.decode()
+        ]
+        assert ["list", "narrowed", "found", "detail", "refused", "events", "numbers"] == sheets
 
 
 class TestFilters:
     @pytest.mark.parametrize(
-        ("period", "expected"), [("1h", 1), ("24h", 2), ("7d", 3), ("30d", 4), ("90d", 5), ("", 6), ("x", 6)]
+        ("period", "expected"),
+        [("1h", 1), ("24h", 2), ("7d", 3), ("30d", 4), ("90d", 5), ("all", 6), ("", 3), ("x", 3)],
     )
     def test_by_period(self, root, period, expected):
         for ago in (timedelta(minutes=59), *(timedelta(days=days) for days in (0.9, 6, 29, 89, 91))):
             attempt(ago=ago)
         assert expected == len(rows(root, **({"period": period} if period else {})))
+
+    def test_say_the_period_that_is_shown_unasked(self, root):
+        offered = filters(root)["Period"]
+        assert ("Last 7 days", ["Last 7 days"]) == (offered["shown"], offered["current"])
+        assert "All" == filters(root, period="all")["Period"]["shown"]
+        assert "All" == filters(root)["Status"]["shown"]
+
+    def test_by_country(self, root):
+        wanted = attempt("+4915110408901", country="DE")
+        attempt()
+        assert [wanted] == rows(root, country="DE")
+
+    @pytest.mark.parametrize("value", ["", "XX", "us", "+14155550123", "'"])
+    def test_by_no_country_show_all(self, root, value):
+        row = attempt()
+        assert [row] == rows(root, country=value)
+
+    def test_offer_the_countries_that_there_are(self, root):
+        attempt()
+        attempt("+4915110408901", country="DE")
+        attempt("", country="")
+        roll("FR", days=89)
+        roll("IT", days=91)
+        assert ["All", "France", "Germany", "United States"] == filters(root)["Country"]["offered"]
+
+    def test_offer_the_countries_that_are_served(self, root, settings):
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "COUNTRIES": ["CH", "AT"]}
+        attempt()
+        assert ["All", "Austria", "Switzerland"] == filters(root)["Country"]["offered"]
+
+    def test_offer_a_country_that_the_address_asks_for(self, root, settings):
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "COUNTRIES": ["CH"]}
+        row = attempt()
+        assert [row] == rows(root, country="US")
+        assert "United States" == filters(root, country="US")["Country"]["shown"]
+
+    def test_read_few_rows_to_know_the_countries(self, root, django_assert_num_queries):
+        with django_assert_num_queries(6) as asked:
+            page(root, LIST)
+        table = f'"{VerificationAttempt._meta.db_table}"'
+        named = [one["sql"] for one in asked if table in one["sql"] and "COUNT(" not in one["sql"]]
+        assert [] == [sql for sql in named if "LIMIT" not in sql and "created_at" not in sql]
+        assert [] == [sql for sql in named if "DISTINCT" in sql]
+
+    def test_by_first_channel(self, root):
+        wanted = attempt(channels="voice,sms")
+        attempt(channels="sms,voice")
+        assert [wanted] == rows(root, channel="voice")
+
+    def test_by_purpose(self, root):
+        wanted = attempt(purpose="link")
+        attempt()
+        assert [wanted] == rows(root, purpose__exact="link")
 
     def test_by_status(self, root):
         wanted = attempt(status=Status.FAILED)
@@ -243,6 +424,23 @@ class TestFilters:
         assert [live] == rows(root, status__exact="pending")
         assert [overdue] == rows(root, status__exact="expired")
 
+    def test_by_reason_agree_with_what_the_rows_say(self, root):
+        overdue = attempt(status=Status.PENDING, reason=Reason.UNAVAILABLE, ago=timedelta(minutes=6))
+        live = attempt(status=Status.PENDING, reason="")
+        fine = attempt(status=Status.VERIFIED, reason=Reason.OK)
+        told = [rows(root, reason__exact=reason) for reason in ("expired", "unavailable", "ok")]
+        assert [[overdue], [], [fine, live]] == told
+
+    @pytest.mark.parametrize("name", ["status__exact", "reason__exact", "purpose__exact", "channel", "near"])
+    def test_take_no_value_that_they_do_not_offer(self, root, name):
+        row = attempt()
+        assert [[] if name == "near" else [row]] == [rows(root, **{name: "+14155550123"})]
+
+    def test_count_nothing_for_their_links(self, root):
+        assert "Show counts" not in page(root, LIST)
+        attempt()
+        assert "(1)" not in words(page(root, LIST, _facets="True"))
+
     def test_are_offered_in_words(self, root):
         text = words(page(root, LIST))
         for offer in (
@@ -250,7 +448,7 @@ class TestFilters:
             "Last 24 hours",
             "Last 90 days",
             "Too many wrong codes",
-            "Waiting for the",
+            "Waiting for the code",
         ):
             assert offer in text
 
@@ -288,6 +486,54 @@ class TestSearch:
         wanted = attempt(request_id="0123456789abcdef0123456789abcdef")
         assert [wanted] == rows(root, q="0123456789abcdef0123456789abcdef")
 
+    @pytest.mark.parametrize("spelling", ["{}", " {} ", "{}\n"])
+    def test_by_reference(self, root, spelling):
+        wanted = attempt()
+        attempt()
+        assert [wanted] == rows(root, q=spelling.format(wanted.reference))
+        assert [wanted] == rows(root, q=spelling.format(wanted.reference.upper()))
+
+    def test_by_more_or_less_than_a_reference_finds_nothing(self, root):
+        row = attempt()
+        for term in (row.key[:7], row.key[:9], row.key, row.key[1:9]):
+            assert [] == rows(root, q=term)
+
+    def test_by_reference_reads_an_index(self, root):
+        row = attempt()
+        with CaptureQueriesContext(connection) as asked:
+            rows(root, q=row.reference)
+        [listed] = [
+            one["sql"] for one in asked if one["sql"].endswith("LIMIT 51") or "ORDER BY" in one["sql"]
+        ][-1:]
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {listed}")
+                assert any("key>? AND key<?" in line[3] for line in cursor.fetchall())
+
+    @pytest.mark.parametrize("ago", [8, 179])
+    def test_finds_what_is_older_than_the_period_shown(self, root, ago):
+        wanted = attempt(ago=timedelta(days=ago), request_id="aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee")
+        assert [] == rows(root)
+        for term in (NUMBER, wanted.request_id, wanted.reference):
+            assert [wanted] == rows(root, q=term)
+        assert [] == rows(root, q=NUMBER, period="7d")
+
+    @pytest.mark.parametrize(
+        "term",
+        [
+            "+1415555012",
+            "415 555 01234567",
+            "1-415-555-01234",
+            "1-4-1-5-5-5-5-0-1-2-3-4",
+            "0123",
+            "•••",
+            "a b",
+        ],
+    )
+    def test_puts_nothing_mistyped_into_an_address(self, root, term):
+        assert "?q=none" == root.post(LIST, {"q": term})["Location"]
+        assert [] == rows(root, q=term)
+
     @pytest.mark.parametrize("part", ["415555012", "0123", "5550123", "aaaaaaaa", "%", "_", "'", "US", "•••"])
     def test_by_parts_finds_nothing(self, root, part):
         attempt(request_id="aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee")
@@ -323,35 +569,130 @@ class TestSearch:
         assert [wanted] == rows(root, q=NUMBER, period="24h")
 
     def test_says_what_can_be_searched(self, root):
-        assert "Full phone number with country code, or request id" in page(root, LIST)
+        told = "Full phone number with country code, request id, or the reference of an error page."
+        assert told in page(root, LIST)
+
+    def test_says_how_many_were_found(self, root):
+        for _ in range(2):
+            attempt()
+        assert "2 found" in words(root.post(LIST, {"q": NUMBER}, follow=True).content.decode())
+
+
+def story(client, row):
+    """Return the lines of a timeline."""
+    [listed] = re.findall(r'<ol class="pl-timeline">(.*?)</ol>', page(client, detail(row)), re.DOTALL)
+    return [words(line).strip() for line in re.findall(r"<li[^>]*>(.*?)</li>", listed, re.DOTALL)]
 
 
 class TestDetail:
     def test_tells_the_story_in_order(self, root, emulator, now):
         row, _ = login(NUMBER, emulator, now)
-        lines = [
-            words(line).strip() for line in re.findall(r"<li>(.*?)</li>", page(root, detail(row)), re.DOTALL)
+        told = story(root, row)
+        assert [
+            "12:00:00 (+0.0 s) • Asked for a code – 198.51.100.7",
+            f"12:00:00 (+0.0 s) → Vonage accepted the request – Text message, {row.took} ms",
+        ] == told[:2]
+        assert [re.sub(r", \d+ ms", "", line) for line in told[2:]] == [
+            "12:00:01 (+1.0 s) ✘ Wrong code – v2 400, 198.51.100.7",
+            "12:00:08 (+7.0 s) ✔ Verified – v2 200, 198.51.100.7",
         ]
-        story = [line for line in lines if re.match(r"\d\d:\d\d:\d\d", line)]
-        assert ["Asked for a code", "Vonage accepted the request", "Wrong code", "Verified"] == [
-            re.search(r"s\) ([^–]+?)(?: –|\Z)", line)[1] for line in story
-        ]
-        assert ":00:08 (+7.0 s) Verified" in story[-1]
-        assert "Text message" in story[1]
 
     def test_tells_of_a_second_channel(self, root, emulator, now):
         handle = flow.start(NUMBER, Visitor()).handle
         now.shift(61)
         flow.advance(handle, Visitor(ip="198.51.100.9"))
-        text = words(page(root, detail(VerificationAttempt.objects.get())))
-        assert re.search(r":01:01 \(\+61\.0 s\) Next channel – Phone call,.* 198\.51\.100\.9", text)
+        told = story(root, VerificationAttempt.objects.get())
+        assert re.match(r"12:01:01 \(\+61\.0 s\) → Next channel – Phone call,.* 198\.51\.100\.9", told[-1])
+
+    def test_tells_when_vonage_went_on_by_itself(self, root, emulator, now):
+        flow.start(NUMBER, Visitor())
+        row = VerificationAttempt.objects.get()
+        before = story(root, row)
+        length = (row.open_until - row.step_at) / 2
+        now.shift(length.total_seconds())
+        assert 2 == len(before)
+        [told] = story(root, row)[2:]
+        clock = (NOW + length).strftime("%H:%M:%S")
+        assert re.match(rf"{clock} \(\+.*\) → Next channel – Phone call, by itself", told)
+
+    @pytest.mark.parametrize(
+        ("values", "told"),
+        [
+            ({"ended_at": NOW}, "✘ Refused – Limit: sends from this address"),
+            (
+                {"status": Status.EXPIRED, "reason": Reason.EXPIRED, "ended_at": NOW},
+                "◷ Expired – Out of time",
+            ),
+            (
+                {"status": Status.FAILED, "reason": Reason.BLOCKED, "ended_at": NOW},
+                "✘ Failed – Blocked by Vonage's fraud rules",
+            ),
+        ],
+    )
+    def test_tells_an_end_that_no_event_tells(self, root, values, told):
+        assert f"12:00:00 (+0.0 s) {told}" == story(root, attempt(**values))[-1]
+
+    def test_tells_the_end_of_what_is_overdue(self, root, now):
+        row = attempt(status=Status.PENDING, reason="")
+        assert 1 == len(story(root, row))
+        now.shift(301)
+        assert ["12:05:00 (+5 minutes) ◷ Expired – Out of time"] == story(root, row)[1:]
+
+    def test_tells_an_end_once(self, root):
+        row = attempt(ended_at=NOW)
+        AttemptEvent.objects.create(attempt=row, kind=EventKind.REFUSED, at=NOW, reason=Reason.LIMIT_IP)
+        assert ["Asked", "Refused"] == [re.search(r"s\) . (\w+)", line)[1] for line in story(root, row)]
+
+    @pytest.mark.parametrize(
+        ("word", "told"),
+        [
+            ("delivered", "delivered"),
+            ("completed", "completed: the right code was typed"),
+            ("expired", "expired: no right code in time"),
+            ("new_word", "new_word"),
+        ],
+    )
+    def test_tells_what_vonage_reported(self, root, word, told):
+        row = attempt(status=Status.PENDING, reason="")
+        AttemptEvent.objects.create(attempt=row, kind=EventKind.REPORTED, at=NOW, channel="sms", vendor=word)
+        assert f"↩ Vonage reported – Text message, {told}" in story(root, row)[-1]
+
+    def test_tells_who_of_the_staff_looked(self, root):
+        row = attempt(ended_at=NOW)
+        for name in ("ann", "bob"):
+            AttemptEvent.objects.create(
+                attempt=row, kind=EventKind.LOOKED, at=NOW + timedelta(days=3),
+                staff=User.objects.create_user(name),
+            )  # fmt: skip
+        told = story(root, row)[-2:]
+        assert "12:00:00 (+3 days) ◉ Staff saw the full number – ann" == told[0]
+        assert told[1].endswith("◉ Staff saw the full number – bob")
+
+    def test_asks_little(self, client, django_assert_max_num_queries):
+        staff(client, "view_verificationattempt", "view_full_number")
+        row = attempt(ip="198.51.100.7", user=User.objects.create_user("ann"))
+        for name in "abcdef":
+            AttemptEvent.objects.create(
+                attempt=row, kind=EventKind.LOOKED, at=NOW, staff=User.objects.create_user(name)
+            )
+        with django_assert_max_num_queries(12):
+            page(client, detail(row))
+
+    def test_shows_both_languages(self, root):
+        text = words(page(root, detail(attempt(language="de", locale="xx-yy"))))
+        assert re.search(r"Language of the page: German \(de\)", text)
+        assert re.search(r"Language of the message: xx-yy", text)
 
     def test_tells_of_refusals_that_repeated(self, root):
         assert re.search(r"Repeats: ?7", words(page(root, detail(attempt(repeats=7)))))
 
     def test_shows_provider_code_agent_and_plan(self, root):
         text = words(page(root, detail(attempt(vendor="v2 402", agent="Browser 1.0"))))
-        assert [] == [fact for fact in ("v2 402", "Browser 1.0", "sms, voice", "Log in") if fact not in text]
+        assert [] == [
+            fact
+            for fact in ("v2 402", "Browser 1.0", "Text message, Phone call", "Log in")
+            if fact not in text
+        ]
 
     def test_holds_neither_number_nor_code(self, root, emulator, now):
         row, codes = login(NUMBER, emulator, now)
@@ -370,6 +711,71 @@ class TestDetail:
     def test_history_is_empty_and_open(self, root):
         url = reverse("admin:passwordless_verificationattempt_history", args=[attempt().pk])
         assert NUMBER not in page(root, url)
+
+
+class TestRelated:
+    IP = "198.51.100.7"
+
+    @pytest.fixture
+    def row(self):
+        return attempt(ip=self.IP, ago=timedelta(days=3))
+
+    def links(self, client, row):
+        html = page(client, detail(row))
+        found = re.findall(r'href="[^"]*\?(near=[^"]*)">([^<]*)<', html)
+        return {words(label).strip(): dict([query.split("=")]) for query, label in found}
+
+    def test_are_counted_and_linked(self, root, row):
+        near = attempt(ago=timedelta(days=2, hours=1))
+        far = attempt(ago=timedelta(hours=1))
+        neighbour = attempt("+14155550124", ip=self.IP, ago=timedelta(days=3, hours=23))
+        attempt("+14155550124", ip=self.IP)
+        attempt("+14155550125", ip="198.51.100.8", ago=timedelta(days=3))
+        shown = {label: rows(root, **query) for label, query in self.links(root, row).items()}
+        assert {
+            "Same number within 24 hours: 2": [near, row],
+            "Same number, whenever: 3": [far, near, row],
+            "Same IP address within 24 hours: 2": [row, neighbour],
+        } == shown
+
+    def test_are_found_whatever_their_age(self, root, row):
+        VerificationAttempt.objects.update(created_at=NOW - timedelta(days=100))
+        assert [row] == rows(root, near=f"number.{row.pk}")
+        assert [] == rows(root, near=f"number.{row.pk}", period="90d")
+
+    def test_are_found_by_the_tag_of_a_forgotten_number(self, root, row):
+        other = attempt()
+        VerificationAttempt.objects.filter(pk=row.pk).update(number="")
+        assert [other, row] == rows(root, near=f"number.{row.pk}")
+
+    def test_are_found_under_a_former_key(self, root, settings):
+        old = attempt(ago=timedelta(minutes=1))
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "another key, which is the newest one now"
+        root.force_login(User.objects.get(username="root"), "django.contrib.auth.backends.ModelBackend")
+        new = attempt()
+        assert [new, old] == rows(root, near=f"number.{new.pk}")
+
+    def test_say_what_relates_them(self, root, row):
+        shown = filters(root, near=f"ip.{row.pk}")["Related"]["shown"]
+        assert f"Same IP address within 24 hours ({row.reference})" == shown
+        assert "Related" not in filters(root)
+
+    def test_of_nothing_known_there_are_none(self, root):
+        VerificationAttempt.objects.filter(pk=(row := attempt()).pk).update(number="", number_tag="")
+        assert {} == self.links(root, row)
+        assert "Number and IP address are forgotten." in words(page(root, detail(row)))
+        assert [[], []] == [rows(root, near=f"{kind}.{row.pk}") for kind in ("number", "ip")]
+
+    @pytest.mark.parametrize(
+        "value", ["", "ip", "ip.", "ip.0", "ip.x", "agent.{}", "ip.{}x", "ip.99999999999999999999", "ip.٣"]
+    )
+    def test_of_no_attempt_are_none(self, root, row, value):
+        assert [] == rows(root, near=value.format(row.pk))
+
+    def test_put_neither_number_nor_address_into_a_url(self, root, row):
+        urls = re.findall(r'(?:href|action)="([^"]*)"', page(root, detail(row)))
+        assert [] == [url for url in urls if "198.51" in url or "555" in url]
 
 
 FORGED = {
@@ -434,13 +840,13 @@ class TestReadOnly:
         assert [] == actions(client)
 
     def test_a_superuser_has_no_other_action(self, root, row):
-        assert ["", "unlock"] == actions(root)
+        assert ["", "unlock", "export_csv", "export_jsonl"] == actions(root)
 
     def test_permissions_that_do_not_exist_cannot_be_given(self):
         known = Permission.objects.filter(content_type__app_label="passwordless").values_list(
             "codename", flat=True
         )
-        assert {"view_verificationattempt", "unlock_number"} == {
+        assert {"view_verificationattempt", "unlock_number", "view_full_number", "export_attempts"} == {
             name for name in known if not name.endswith("_phonenumber")
         }
 
@@ -470,7 +876,7 @@ def lock(number=NUMBER):
     nobody = Visitor()
     spent = [*limits.buckets("sends_per_number", number), *limits.buckets("fails_per_number", number)]
     spent += [
-        *limits.calls(number),
+        *limits.calls(number, Visitor()),
         limits.hard_stop(number),
         *guard.gates(number),
         *limits.sends(number, nobody),
@@ -613,7 +1019,7 @@ class TestEvents:
 
     def test_tell_who_linked_which_number_when(self, root, row):
         shown = columns(page(root, EVENTS))
-        told = {"kind": "Number linked to a user", "detail": "••• 123, user 7", "staff": "ann"}
+        told = {"kind": "Number linked to a user", "detail": "••• 123, user 7", "by": "ann"}
         assert told == {name: shown[name] for name in told}
         assert "Nov. 23, 2026" in shown["at"]
 
@@ -632,7 +1038,7 @@ class TestEvents:
         pumped()
         kinds = [one.kind for one in reversed(rows(root, EVENTS))]
         assert ["linked", "unlinked", "unlocked", "erased", "pumping"] == kinds
-        assert set(kinds) == set(LOOSE) - {EventKind.CONVERSION}
+        assert set(kinds) == set(LOOSE) - {EventKind.CONVERSION, EventKind.EXPORTED}
 
     def test_hold_no_full_number(self, root, settings):
         settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "enforce"}
@@ -736,6 +1142,19 @@ class TestNumbers:
         assert 302 == self.link(root, user, NUMBER).status_code
         assert (NUMBER, user.pk) == PhoneNumber.objects.values_list("number", "user").get()
         assert [("linked", "root", f"••• 123, user {user.pk}")] == self.events()
+
+    @pytest.mark.parametrize("might", ["is_staff", "is_superuser"])
+    def test_staff_link_no_number_to_the_mighty(self, client, user, might):
+        """Whoever has the number may log in as that user, where staff may log in by phone."""
+        User.objects.filter(pk=user.pk).update(**{might: True})
+        staff(client, "add_phonenumber", "view_phonenumber")
+        assert 403 == self.link(client, user, NUMBER).status_code
+        assert not PhoneNumber.objects.exists()
+
+    @pytest.mark.parametrize("might", ["is_staff", "is_superuser"])
+    def test_superusers_do(self, root, user, might):
+        User.objects.filter(pk=user.pk).update(**{might: True})
+        assert 302 == self.link(root, user, NUMBER).status_code
 
     @pytest.mark.parametrize("spelling", ["(415) 555-0123", "+1 415 555 0123", "4155550123"])
     def test_linking_takes_any_spelling(self, root, user, spelling):

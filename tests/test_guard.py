@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from passwordless import devices, flow, guard, limits, numbers, signals
+from passwordless.flow.unlock import unlock_block
 from passwordless.models import AttemptEvent, Counter, VerificationAttempt
 from passwordless.outcomes import Visitor
 from passwordless.states import EventKind, Reason, Status
@@ -105,7 +106,7 @@ class TestClosing:
     def test_it_is_written_down_without_a_number(self, clock):
         pump(clock)
         reason()
-        assert ["9 digits, closed for 60 min"] == said()
+        assert ["US: 1,000 numbers, closed for 60 min"] == said()
 
     def test_a_refused_start_spends_nothing_and_leaves_one_row_for_staff(self, clock):
         pump(clock)
@@ -126,14 +127,14 @@ class TestClosing:
         now = BEGIN + timedelta(seconds=LIFE)
         for _ in range(4):
             guard.close(BLOCK, now)
-        assert ["9 digits, closed for 60 min"] == said()
+        assert ["US: 1,000 numbers, closed for 60 min"] == said()
 
     def test_it_is_closed_while_a_secret_key_is_rotated_out(self, clock, settings):
         pump(clock)
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "the newest of the keys, of the tests"
         assert [Reason.BLOCK_CLOSED] * 2 == [reason(), reason()]
-        assert ["9 digits, closed for 60 min"] == said()
+        assert ["US: 1,000 numbers, closed for 60 min"] == said()
 
 
 class TestBlocks:
@@ -146,14 +147,14 @@ class TestBlocks:
         log_in("+14155551100")
         pump(clock)
         assert Reason.BLOCK_CLOSED == reason()
-        assert ["9 digits, closed for 60 min"] == said()
+        assert ["US: 1,000 numbers, closed for 60 min"] == said()
         assert Reason.OK == reason("+14155551101")
 
     def test_who_walks_through_the_thousands_meets_the_ten_thousand(self, clock):
         for thousand in range(5):
             pump(clock, 2, f"+1415555{thousand}")
         assert Reason.BLOCK_CLOSED == reason("+14155557100")
-        assert ["8 digits, closed for 60 min"] == said()
+        assert ["US: 10,000 numbers, closed for 60 min"] == said()
 
 
 class TestOpening:
@@ -181,7 +182,7 @@ class TestOpening:
             pump(clock)
             assert Reason.BLOCK_CLOSED == reason()
             clock.shift(26 * HOUR)
-        assert 2 == said().count("9 digits, closed for 60 min")
+        assert 2 == said().count("US: 1,000 numbers, closed for 60 min")
 
     @pytest.mark.parametrize(
         "opened", [flow.unlock, lambda number: call_command("passwordless_unlock", number)]
@@ -233,7 +234,7 @@ class TestModes:
         configure(settings, PUMPING_GUARD="record", LIMITS={})
         pump(clock)
         assert {Reason.OK} == {outcome.reason for outcome in send(4, first=150)}
-        assert ["9 digits, only noted", "8 digits, only noted"] == said()
+        assert ["US: 1,000 numbers, only noted", "US: 10,000 numbers, only noted"] == said()
 
     def test_recording_is_what_is_shipped(self, settings):
         settings.PASSWORDLESS = {"EMULATOR": True}
@@ -347,3 +348,180 @@ def test_the_gates_of_a_number_are_its_thousand_and_its_ten_thousand():
     assert keys[1:] == [gate.key for gate in guard.gates("+14155559999")][1:]
     assert keys[0] != guard.gates("+14155559999")[0].key
     assert limits.UNLIMITED > guard.CLOSED
+
+
+class TestListing:
+    """Counters know blocks by HMAC only; what is listed comes from the events, by the gates that are shut."""
+
+    def block(self, **changes):
+        told = {"digits": BLOCK, "size": 1000, "country": "US"} | changes
+        [one] = guard.closed(timezone.now())
+        return told, {name: getattr(one, name) for name in told}
+
+    def test_nothing_is_closed_at_first(self):
+        assert [] == guard.closed(BEGIN)
+
+    def test_a_closed_block_is_listed_with_country_size_and_times(self, clock):
+        pump(clock)
+        reason()
+        closed_at = timezone.now()
+        clock.shift(60)
+        event = AttemptEvent.objects.get(kind=EventKind.PUMPING)
+        until = closed_at + timedelta(hours=1)
+        wanted, found = self.block(event=event.pk, since=closed_at, until=until)
+        assert wanted == found
+
+    def test_ten_thousand_numbers_are_listed_as_such(self, clock):
+        for thousand in range(5):
+            pump(clock, 2, f"+1415555{thousand}")
+        reason("+14155557100")
+        wanted, found = self.block(digits="+1415555", size=10_000)
+        assert wanted == found
+
+    def test_its_digits_are_in_no_word_that_the_lists_show(self, clock):
+        pump(clock)
+        reason()
+        event = AttemptEvent.objects.get(kind=EventKind.PUMPING)
+        shown = f"{event} {event.detail} {event.vendor} {event.agent}"
+        assert (True, False) == (BLOCK in event.block, any(part in shown for part in ("415", "555")))
+
+    def test_it_leaves_the_list_when_it_opens(self, clock):
+        pump(clock)
+        reason()
+        clock.shift(HOUR - 1)
+        assert 1 == len(guard.closed(timezone.now()))
+        clock.shift(1)
+        assert [] == guard.closed(timezone.now())
+
+    def test_the_longest_closing_stays_on_the_list_to_its_end(self, clock):
+        for _ in range(6):
+            pump(clock)
+            reason()
+            [block] = guard.closed(timezone.now())
+            clock.shift((block.until - timezone.now()).total_seconds() - 1)
+            assert [block] == guard.closed(timezone.now())
+            clock.shift(2)
+        assert 2 * guard.LONGEST >= (block.until - block.since).total_seconds() == guard.LONGEST
+
+    def test_closed_twice_it_is_listed_once_by_the_newest_event(self, clock):
+        pump(clock)
+        reason()
+        clock.shift(HOUR + 1)
+        pump(clock)
+        reason()
+        newest = AttemptEvent.objects.filter(kind=EventKind.PUMPING).latest("pk")
+        assert [newest.pk] == [block.event for block in guard.closed(timezone.now())]
+
+    def test_what_is_only_noted_is_not_closed(self, clock, settings):
+        configure(settings, PUMPING_GUARD="record", LIMITS={})
+        pump(clock)
+        reason()
+        assert 2 == len(said())
+        assert [] == guard.closed(timezone.now())
+
+    def test_it_is_listed_while_a_secret_key_is_rotated_out(self, clock, settings):
+        pump(clock)
+        reason()
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the newest of the keys, of the tests"
+        assert [BLOCK] == [block.digits for block in guard.closed(timezone.now())]
+
+    def test_it_costs_two_statements_and_one_when_all_is_quiet(self, clock, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            guard.closed(BEGIN)
+        for start in (BLOCK, "+14155556", "+14155557"):
+            guard.close(self.ready(start), timezone.now())
+        with django_assert_num_queries(2):
+            assert 3 == len(guard.closed(timezone.now()))
+
+    def test_a_block_without_a_known_number_is_taken_for_a_thousand(self):
+        guard.close(self.ready(BLOCK), BEGIN)
+        wanted, found = self.block(country="")
+        assert wanted == found
+        assert ["1,000 numbers, closed for 60 min"] == said()
+
+    def ready(self, block):
+        """Fill the gate of a block without any attempt."""
+        ends = (timezone.now() + timedelta(hours=1)).timestamp()
+        Counter.objects.create(key=guard.gates(f"{block}000")[0].key, used=guard.ENOUGH, ends_at=ends)
+        return block
+
+
+class TestUnlockingOneBlock:
+    @pytest.fixture
+    def boss(self, django_user_model):
+        return django_user_model.objects.create_superuser("boss")
+
+    def close(self, clock, block=BLOCK):
+        pump(clock, block=block)
+        reason(f"{block}199")
+        return AttemptEvent.objects.filter(kind=EventKind.PUMPING).latest("pk")
+
+    def test_it_opens_that_block_and_says_who_did_it(self, clock, boss):
+        event = self.close(clock)
+        assert unlock_block(event, boss)
+        assert (Reason.OK, []) == (reason(), guard.closed(timezone.now()))
+        done = AttemptEvent.objects.get(kind=EventKind.UNLOCKED)
+        assert (boss, "US: 1,000 numbers", timezone.now(), None) == (
+            done.staff, done.detail, done.at, done.attempt,
+        )  # fmt: skip
+
+    def test_other_blocks_stay_closed(self, clock, boss):
+        event, other = self.close(clock), self.close(clock, "+14155560")
+        assert unlock_block(event, boss)
+        assert [other.pk] == [block.event for block in guard.closed(timezone.now())]
+
+    def test_nothing_else_that_is_counted_changes(self, clock, boss):
+        event = self.close(clock)
+        before = support.counters()
+        unlock_block(event, boss)
+        for gate in guard.gates(NEXT):
+            del before[gate.key]
+        assert before == support.counters()
+
+    def test_the_larger_block_is_not_closed_in_its_place(self, clock, boss):
+        unlock_block(self.close(clock), boss)
+        assert {Reason.OK} == {reason(f"{BLOCK}{last}") for last in range(150, 154)}
+        assert ["US: 1,000 numbers, closed for 60 min"] == said()
+
+    def test_the_larger_block_stays_closed_if_it_is(self, clock, boss):
+        self.close(clock)
+        assert Reason.BLOCK_CLOSED == reason("+14155557100")
+        larger, smaller = guard.closed(timezone.now())
+        assert unlock_block(AttemptEvent.objects.get(pk=smaller.event), boss)
+        assert [larger] == guard.closed(timezone.now())
+        assert Reason.BLOCK_CLOSED == reason()
+
+    def test_pumped_again_it_is_closed_for_longer(self, clock, boss):
+        unlock_block(self.close(clock), boss)
+        assert Reason.BLOCK_CLOSED == send(6, first=150)[-1].reason
+        assert "US: 1,000 numbers, closed for 120 min" == said()[-1]
+
+    def test_of_two_who_press_at_once_one_opens_it(self, clock, boss):
+        event = self.close(clock)
+        assert [True, False] == [unlock_block(event, boss), unlock_block(event, boss)]
+        assert 1 == AttemptEvent.objects.filter(kind=EventKind.UNLOCKED).count()
+
+    def test_what_an_open_block_has_counted_is_kept(self, clock, boss):
+        event = self.close(clock)
+        clock.shift(HOUR + 1)
+        send(3)
+        before = support.counters()
+        assert not unlock_block(event, boss)
+        assert before == support.counters()
+
+    def test_it_opens_while_a_secret_key_is_rotated_out(self, clock, boss, settings):
+        event = self.close(clock)
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the newest of the keys, of the tests"
+        assert unlock_block(event, boss)
+        assert Reason.OK == reason()
+
+    @pytest.mark.parametrize("kind", [kind for kind in EventKind if kind != EventKind.PUMPING])
+    def test_no_other_event_opens_a_block(self, clock, boss, kind):
+        """Whatever an event of another kind may hold in the place of the block."""
+        event = self.close(clock)
+        AttemptEvent.objects.filter(pk=event.pk).update(kind=kind)
+        event.refresh_from_db()
+        assert not unlock_block(event, boss)
+        assert Reason.BLOCK_CLOSED == reason()

@@ -1,0 +1,99 @@
+"""The numbers of users, which staff may link and unlink."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from .. import numbers as links
+from .. import phones
+from ..models import PhoneNumber
+from ..states import EventKind
+from .masked import NOTHING, Masked, linked, named, spelled
+
+# Generic for the type checker only.
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[PhoneNumber]
+else:
+    _ModelForm = forms.ModelForm
+
+
+class PhoneNumberForm(_ModelForm):
+    """Takes a number in any spelling; stored as typed it would never be found at login."""
+
+    number = forms.CharField(label=_("number"), max_length=phones.MAX_LENGTH)
+
+    def clean_number(self) -> str:
+        """Return the number as E.164, or say why it gets no code."""
+        try:
+            return phones.parse(self.cleaned_data["number"])
+        except phones.NumberRefused as refused:
+            message = _("This number gets no code (%(code)s).")
+            raise forms.ValidationError(message, code=refused.code, params={"code": refused.code}) from None
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(Masked):
+    """Links and unlinks numbers. Each of both is written down; a number is never edited into another."""
+
+    form = PhoneNumberForm
+    list_display = ("masked", "owner", "verified_at")
+    raw_id_fields = ("user",)
+    readonly_fields = ("person", "masked", "verified_at")
+    list_select_related = ("user",)
+    search_fields = ("number",)
+
+    def get_fields(self, request: HttpRequest, obj: PhoneNumber | None = None) -> Any:
+        """Ask for a number to link it; show one that is linked by its last digits."""
+        return ["user", "number"] if obj is None else ["person", "masked", "verified_at"]
+
+    def has_change_permission(self, request: HttpRequest, obj: PhoneNumber | None = None) -> bool:
+        """Return False: unlink and link again, so that both are on record."""
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[PhoneNumber], search_term: str
+    ) -> tuple[QuerySet[PhoneNumber], bool]:
+        """Find nothing more: a number that was found has a page of its own."""
+        return (queryset.none() if search_term.strip() else queryset), False
+
+    def found(self, request: HttpRequest, term: str) -> str:
+        """Return the address of the number's page, if somebody has it."""
+        row = PhoneNumber.objects.filter(number=spelled(term) or NOTHING).first()
+        page = "admin:passwordless_phonenumber_change"
+        return reverse(page, args=[row.pk]) if row else f"?{SEARCH_VAR}={NOTHING}"
+
+    @admin.display(description=_("user"))
+    def owner(self, row: PhoneNumber) -> str:
+        """Return whose it is."""
+        return named(row.user)
+
+    @admin.display(description=_("user"))
+    def person(self, row: PhoneNumber) -> str:
+        """Return whose it is, as a link to their page."""
+        return linked(row.user)
+
+    def save_model(self, request: HttpRequest, obj: PhoneNumber, form: Any, change: bool) -> None:
+        """Link, and write down who did it. Whoever links a number to a user may log in as that user."""
+        mighty = getattr(obj.user, "is_staff", False) or getattr(obj.user, "is_superuser", False)
+        if mighty and not request.user.is_superuser:
+            raise PermissionDenied
+        super().save_model(request, obj, form, change)
+        links.note(EventKind.LINKED, obj, staff=request.user)
+
+    def delete_model(self, request: HttpRequest, obj: PhoneNumber) -> None:
+        """Unlink, and write down who did it."""
+        links.unlink(obj, staff=request.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> None:
+        """Unlink one by one, so that each is written down."""
+        for number in queryset:
+            self.delete_model(request, number)

@@ -1,0 +1,136 @@
+"""The story of one attempt, line by line: what is written of it, and what follows from the row by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from ..models import AttemptEvent, VerificationAttempt
+from ..states import Channel, EventKind, Reason, Status
+from .masked import named
+
+SIGNS = {
+    EventKind.SENT: "→", EventKind.NEXT: "→", EventKind.REPORTED: "↩", EventKind.VERIFIED: "✔",
+    EventKind.GUESSED: "✘", EventKind.REFUSED: "✘", EventKind.UNANSWERED: "✘", EventKind.CHECK_FAILED: "✘",
+    EventKind.CANCELLED: "–", EventKind.LOOKED: "◉",
+}  # fmt: skip
+ENDINGS = {
+    Status.VERIFIED: EventKind.VERIFIED,
+    Status.REFUSED: EventKind.REFUSED,
+    Status.CANCELLED: EventKind.CANCELLED,
+}
+"""Ends that an event tells of, where there is one."""
+
+REPORTS = {
+    "delivered": _("delivered"),
+    "completed": _("completed: the right code was typed"),
+    "failed": _("failed: the number cannot be reached"),
+    "rejected": _("rejected by the network"),
+    "user_rejected": _("rejected by the person, or too many wrong codes"),
+    "expired": _("expired: no right code in time"),
+    "blocked": _("blocked by Vonage's fraud rules"),
+    "cancelled": _("cancelled"),
+}
+"""Vonage's words in webhooks of Verify v2; another is shown as it came."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What happened at one moment. `gap` is the time since the line before."""
+
+    at: datetime
+    sign: str
+    told: str
+    tone: str = ""
+    gap: str = ""
+
+    @property
+    def clock(self) -> str:
+        """Return the time of day."""
+        return f"{timezone.localtime(self.at):%H:%M:%S}"
+
+    @property
+    def exact(self) -> str:
+        """Return date, time and zone."""
+        return exact(self.at)
+
+
+def lines(attempt: VerificationAttempt, now: datetime) -> list[Line]:
+    """Return the story until `now`, in order."""
+    events = attempt.timeline()
+    prefetch_related_objects(events, "staff")
+    told = [*map(_of, events), *_by_itself(attempt, now), *_end(attempt, events, now)]
+    told.sort(key=lambda line: line.at)
+    before = [told[0].at, *(line.at for line in told[:-1])]
+    return [replace(line, gap=_gap(line.at - last)) for line, last in zip(told, before, strict=True)]
+
+
+def exact(at: datetime) -> str:
+    """Return date, time to the second and zone, as staff read it."""
+    local = timezone.localtime(at)
+    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S %Z}"
+
+
+def _of(event: AttemptEvent) -> Line:
+    kind = EventKind(event.kind)
+    return Line(event.at, SIGNS.get(kind, "•"), _words(event), kind.value)
+
+
+def _words(event: AttemptEvent) -> str:
+    what, why = event.get_kind_display(), event.get_reason_display()
+    facts = [
+        event.get_channel_display(),
+        why if event.reason not in ("", Reason.OK) and why != what else "",
+        REPORTS.get(event.vendor, event.vendor) if event.kind == EventKind.REPORTED else event.vendor,
+        f"{event.took} ms" if event.took is not None else "",
+        event.ip or "",
+        named(event.staff),
+        event.detail,
+    ]
+    return _joined(what, *facts)
+
+
+def _joined(what: object, *facts: object) -> str:
+    told = ", ".join(str(fact) for fact in facts if fact)
+    return f"{what} – {told}" if told else str(what)
+
+
+def _by_itself(attempt: VerificationAttempt, now: datetime) -> list[Line]:
+    """Return when Vonage went on to another channel without being asked: no event tells of it."""
+    if not attempt.sends or attempt.step_at is None:
+        return []
+    last = attempt.current_step(min(now, attempt.ended_at or now))
+    length = (attempt.open_until - attempt.step_at) / (len(attempt.plan) - attempt.step)
+    return [
+        Line(
+            at=attempt.step_at + length * (step - attempt.step),
+            sign=SIGNS[EventKind.NEXT],
+            told=_joined(EventKind.NEXT.label, Channel(attempt.plan[step]).label, _("by itself")),
+            tone=EventKind.NEXT.value,
+        )
+        for step in range(attempt.step + 1, last + 1)
+    ]
+
+
+def _end(attempt: VerificationAttempt, events: list[AttemptEvent], now: datetime) -> list[Line]:
+    """Return how it ended where no event says so, as with a limit, a webhook or the clock."""
+    status, reason = attempt.state(now)
+    at = attempt.ended_at or (attempt.expires_at if status is Status.EXPIRED else None)
+    if at is None or any(event.kind == ENDINGS.get(status) for event in events):
+        return []
+    why = "" if reason is Reason.OK else reason.label
+    return [Line(at, "◷" if status is Status.EXPIRED else "✘", _joined(status.label, why), status.value)]
+
+
+def _gap(length: timedelta) -> str:
+    """Return a difference in seconds; from two minutes on in words."""
+    if length < timedelta(minutes=2):
+        return f"{length.total_seconds():+.1f} s"
+    moment = timezone.now()
+    return f"+{timesince(moment, moment + length, depth=1)}"
