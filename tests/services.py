@@ -197,6 +197,7 @@ def missing() -> dict[str, str]:
         "postgresql": "initdb and postgres (Debian: postgresql)" if not program("initdb") else "",
         "redis": "redis-server (Debian: redis-server)" if not program("redis-server") else "",
         "browser": "Chromium (Debian: chromium)" if not chromium() else "",
+        "gettext": "xgettext (Debian: gettext)" if not shutil.which("xgettext") else "",
     }
     if not importlib.util.find_spec("playwright"):
         lacks["browser"] = "the extra `browser` (playwright)"
