@@ -10,9 +10,14 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import requests
+
 from tests.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+# 555-0100 to 0199 are kept for fiction in every area; those of 212 have a fate of their own.
+AREAS = (415, 206, 303, 312, 404, 503, 602, 617, 702, 713, 808, 916)
+ATTEMPTS = "/admin/passwordless/verificationattempt/"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 568}
 
 
@@ -21,7 +26,8 @@ class Site:
 
     def __init__(self, folder):
         shutil.copytree(ROOT / "example_project", folder / "example_project")
-        self.url, self.folder, self.fresh = "", folder, count(100)
+        self.url, self.folder, self.fresh = "", folder, count()
+        self.desk = Desk(self)
 
     def __enter__(self):
         port = str(free_port())
@@ -66,7 +72,20 @@ class Site:
 
     def number(self):
         """Return a number that nobody has used, in E.164."""
-        return f"+14155550{next(self.fresh)}"
+        area, line = divmod(next(self.fresh), 100)
+        return f"+1{AREAS[area]}55501{line:02}"
+
+    def british_number(self):
+        """Return a mobile number of the United Kingdom that nobody has used, in E.164."""
+        return f"+447400123{next(self.fresh):03}"
+
+    def codes(self, number):
+        """Return the codes that came for a number, newest last."""
+        with requests.Session() as session:
+            session.trust_env = False
+            page = session.get(f"{self.url}/phone/", timeout=30).text
+        articles = re.findall(r"<article.*?</article>", page, re.DOTALL)
+        return [re.search(r'"demo-code"[^>]*>(\d+)<', one)[1] for one in articles if f">{number}<" in one]
 
 
 class Person:
@@ -74,6 +93,12 @@ class Person:
 
     def __init__(self, page, site):
         self.page, self.site, self.number = page, site, site.number()
+
+    def beside(self):
+        """Return the same person in a second tab of the same browser."""
+        other = Person(self.page.context.new_page(), self.site)
+        other.number = self.number
+        return other
 
     @property
     def national(self):
@@ -121,7 +146,7 @@ class Person:
     def focused(self, selector):
         """Wait until that element has the focus, and return it."""
         element = self.page.locator(f"{selector}:focus")
-        element.wait_for(state="attached", timeout=5000)
+        element.wait_for(state="attached")
         return element
 
     def ask(self):
@@ -138,19 +163,77 @@ class Person:
         self.ask()
         self.give(self.code())
 
+    def come_back(self, seconds):
+        """Let time pass for the site, and open the page for the code again, whose countdown knows of it."""
+        self.site.move_clock(seconds)
+        self.see("/login/code/")
+
+    def lose_cookies(self):
+        """Forget all cookies, once no answer is on its way that would bring them back."""
+        self.page.wait_for_load_state("networkidle")
+        self.page.context.clear_cookies()
+
     def messages(self):
         """Look at the virtual phone in a tab of its own: what came for this number, newest last."""
         tab = self.page.context.new_page()
         tab.goto(f"{self.site.url}/phone/")
-        seen = tab.locator("main article", has_text=self.number).all_inner_texts()
+        mine = tab.locator("main article", has_text=self.number)
+        for call in mine.locator("summary").all():
+            call.click()
+        seen = mine.all_inner_texts()
         tab.close()
         return seen
 
     def code(self):
-        return re.search(r"^\d{6}$", self.messages()[-1], re.MULTILINE)[0]
+        return self.site.codes(self.number)[-1]
 
     def wrong_code(self):
         return "".join(str(9 - int(digit)) for digit in self.code())
+
+
+class Desk:
+    """The administrator at the audit, without a browser."""
+
+    def __init__(self, site):
+        self.site, self.session = site, requests.Session()
+        self.session.trust_env = False
+
+    def get(self, path):
+        return self.session.get(self.site.url + path, timeout=30).text
+
+    def post(self, path, **fields):
+        fields["csrfmiddlewaretoken"] = self.session.cookies["csrftoken"]
+        return self.session.post(self.site.url + path, fields, timeout=30).text
+
+    def attempts(self, number):
+        """Return the rows of a number (E.164) as the list of attempts shows them, newest first."""
+        if 'name="password"' in self.get(ATTEMPTS):
+            self.post(f"/admin/login/?next={ATTEMPTS}", username="admin", password=self.site.password)
+        _, _, table = self.post(ATTEMPTS, q=number).partition('id="result_list"')
+        return re.findall(r"<tr>.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+
+    def story(self, number):
+        """Return the kinds of the events of the newest attempt of a number, in order."""
+        page = self.get(re.search(r'href="([^"?]+/change/)', self.attempts(number)[0])[1])
+        return re.findall(r'<li class="pl-is-(\w+)">', page)
+
+
+def complaint(person):
+    """Return the one sentence of the summary, which has the focus, after holding it against the field."""
+    person.focused(".pl-summary")
+    link = person.page.locator(".pl-summary a")
+    sentence, target = link.inner_text(), link.get_attribute("href")
+    beside = person.page.locator(".pl-error")
+    assert sentence == beside.inner_text().removeprefix("Error:").strip()
+    assert person.page.title().startswith("Error: ")
+    field = person.page.locator(target)
+    assert "true" == field.get_attribute("aria-invalid")
+    notes = person.page.locator(".pl-field", has=person.page.locator(target)).locator(".pl-hint, .pl-error")
+    described = field.get_attribute("aria-describedby").split()
+    assert sorted(described) == sorted(note.get_attribute("id") for note in notes.all())
+    link.click()
+    person.focused(target)
+    return sentence
 
 
 class Watch:

@@ -11,5 +11,6 @@ SHARED = [
     "sends_per_block_1000",
     "sends_per_block_10000",
     "sends_per_country",
+    "sends_per_site",
 ]
 PASSWORDLESS = {**PASSWORDLESS, "LIMITS": dict.fromkeys(SHARED)}
