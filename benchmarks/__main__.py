@@ -1,22 +1,19 @@
-"""`python -m benchmarks`: one run, one report."""
+"""`python -m benchmarks [login|growth|serving|all]`: one run, one report."""
 
 import argparse
 import json
 import os
 import platform
-import sqlite3
 import sys
 import tempfile
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import processes, site, tokens
+from . import growth, login, plot, serving, site
 from .bars import bars
-from .figures import figures, statements
-from .servers import served
-from .subjects import subjects
 from .tables import markdown
+
+PARTS = ("login", "growth", "serving")
 
 
 def positive(text):
@@ -27,21 +24,27 @@ def positive(text):
     return number
 
 
+def sizes(text):
+    """Return whole numbers that are separated by commas. Raises ValueError, which argparse words."""
+    return [int(part) for part in text.replace("_", "").split(",")]
+
+
 def arguments(words=None):
     """Return what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=positive, default=100, help="logins of each kind (100)")
-    parser.add_argument("--starts", type=positive, default=15, help="processes started of each kind (15)")
-    parser.add_argument(
-        "--database",
-        action="append",
-        choices=site.DATABASES,
-        help="may be given several times; without it both kinds of SQLite",
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures and statements there too"
-    )
-    parser.add_argument("--check", action="store_true", help="end with 1 if a bar is broken")
+    add = parser.add_argument
+    add("part", nargs="?", choices=(*PARTS, "all"), default="login", help="what is measured (login)")
+    add("--rounds", type=positive, default=100, help="logins of each kind (100)")
+    add("--starts", type=positive, default=15, help="processes started of each kind (15)")
+    add("--rows", type=sizes, default=[0, 100_000, 1_000_000], help="rows stored (0,100000,1000000)")
+    add("--seconds", type=positive, default=12, help="of each load (12)")
+    add("--users", type=positive, default=64, help="people who log in at a time (64)")
+    several = "may be given several times; without it SQLite in WAL mode"
+    add("--database", action="append", choices=site.DATABASES, help=several)
+    add("--without-peers", action="store_true", help="the app and its floors alone: nothing is installed")
+    add("--json", type=Path, metavar="FILE", help="write all figures and statements there too")
+    add("--svg", type=Path, metavar="FILE", help="draw the ratios there")
+    add("--check", action="store_true", help="end with 1 if a bar is broken")
     return parser.parse_args(words)
 
 
@@ -53,68 +56,38 @@ def main():
     print(markdown(report))
     if wanted.json:
         wanted.json.write_text(json.dumps(report, indent=1) + "\n")
+    if wanted.svg:
+        wanted.svg.write_text(plot.drawn(report))
     return int(wanted.check and not all(bar.kept for bar in bars(report)))
 
 
 def measured(wanted, folder):
-    """Return the report."""
-    databases = _databases(wanted.database or site.DATABASES[:2], folder)
-    run = _run(databases, wanted.rounds)
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "rounds": wanted.rounds,
-        "versions": _versions(databases),
-        "machine": f"{os.cpu_count()} cores",
-        "logins": figures(run),
-        "statements": statements(run),
-        "start_up": processes.start_up(wanted.starts),
-        "memory": processes.memory(folder),
-        "token": tokens.token_cost(),
+    """Return the report: its parts, when, and on what."""
+    kinds = list(dict.fromkeys(wanted.database or site.DATABASES[:1]))
+    peers = not wanted.without_peers
+    parts = {
+        "login": lambda: login.measured(
+            kinds, wanted.rounds, wanted.starts, login.subjects_of(peers), folder
+        ),
+        "growth": lambda: growth.measured(wanted.rows, wanted.rounds, folder, peers=peers, kind=kinds[0]),
+        "serving": lambda: serving.measured(wanted.seconds, wanted.users, folder, peers=peers, kind=kinds[0]),
     }
+    chosen = PARTS if wanted.part == "all" else (wanted.part,)
+    report = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores",
+        "versions": _versions(),
+    }
+    try:
+        return report | {name: parts[name]() for name in chosen}
+    except LookupError as missing:
+        sys.exit(f"left out for want of {missing.args[0]}")
 
 
-def _run(databases, rounds):
-    with ExitStack() as stack:
-        emulator, provider = (stack.enter_context(served(kind)) for kind in ("emulator", "plain"))
-        first = next(iter(databases.values()))
-        site.configure({"default": first, **databases}, provider=provider)
-        from django.core.handlers.wsgi import WSGIHandler
-        from django.db import connections
-
-        from . import rounds as interleaved
-        from . import wire
-
-        wire.watch()
-        run = interleaved.Run(WSGIHandler(), databases, subjects(emulator))
-        stack.callback(connections.close_all)
-        run.prepare()
-        run.measure(rounds)
-    return run
-
-
-def _databases(names, folder):
-    found = {}
-    for name in dict.fromkeys(names):
-        try:
-            found[name] = site.database(name, folder)
-        except LookupError as missing:
-            sys.exit(f"{name} is left out for want of {missing.args[0]}")
-    return found
-
-
-def _versions(databases):
+def _versions():
     import django
 
-    versions = {"Python": platform.python_version(), "Django": django.get_version()}
-    versions |= {"SQLite": sqlite3.sqlite_version}
-    if "postgresql" in databases:
-        from django.db import connections
-
-        with connections["postgresql"].cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            versions["PostgreSQL"] = cursor.fetchone()[0].split()[0]
-        connections["postgresql"].close()
-    return versions
+    return {"Python": platform.python_version(), "Django": django.get_version()}
 
 
 if __name__ == "__main__":

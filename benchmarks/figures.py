@@ -1,4 +1,4 @@
-"""From measured times to figures: medians by step, sums, and ratios that pair what ran in the same round."""
+"""From measured times to figures: medians by step, sums, and ratios that pair what ran in the same turn."""
 
 from statistics import median
 
@@ -9,38 +9,41 @@ SUMS = {**{step: (step,) for step in PAGES}, LOGIN: PAGES, HOME: (HOME,), ALL: S
 """Each line of a table and the steps it adds up."""
 
 
-def figures(run):
-    """Return {database: {subject: {line: figures}}}; CPU in milliseconds."""
-    found = {}
-    for (database, subject), watch in run.watches.items():
-        floor, tally = run.watches[database, "bare"], run.tallies[database, subject]
-        lines = {line: _line(steps, watch, floor, tally) for line, steps in SUMS.items()}
-        found.setdefault(database, {})[subject] = lines
-    return found
+def figures(taken, counted, floor):
+    """Return {line: figures} of one subject: `taken` and `floor` are logins, CPU in milliseconds.
 
-
-def statements(run):
-    """Return the text of all statements of the app, {database: {step: [...]}}."""
-    return {database: tally.statements for (database, name), tally in run.tallies.items() if name == "app"}
-
-
-def _line(steps, watch, floor, tally):
-    cpu, emulator = _sums(watch.cpu, steps), _sums(watch.emulator, steps)
-    own = [whole - part for whole, part in zip(cpu, emulator, strict=True)]
-    bare = _sums(floor.cpu, steps)
+    A line has no ratio where the subject or the floor has no such step.
+    """
     return {
-        "statements": sum(len(tally.statements[step]) for step in steps),
-        "calls": sum(tally.calls[step] for step in steps),
-        "cpu": median(cpu),
-        "cpu_without_emulator": median(own),
-        "ratio": _ratio(cpu, bare),
-        "ratio_without_emulator": _ratio(own, bare),
+        line: _line(steps, taken, counted, floor)
+        for line, steps in SUMS.items()
+        if any(step in taken[0]["cpu"] for step in steps)
     }
 
 
-def _sums(times, steps):
-    return [sum(round_) for round_ in zip(*(times[step] for step in steps), strict=True)]
+def _line(steps, taken, counted, floor):
+    cpu, emulator = _sums(taken, "cpu", steps), _sums(taken, "emulator", steps)
+    own = [whole - part for whole, part in zip(cpu, emulator, strict=True)]
+    bare = _sums(floor, "cpu", steps)
+    return {
+        "statements": sum(len(counted["statements"].get(step, ())) for step in steps),
+        "calls": sum(counted["calls"].get(step, 0) for step in steps),
+        "cpu": median(cpu),
+        "cpu_without_emulator": median(own),
+        "ratio": ratio(cpu, bare),
+        "ratio_without_emulator": ratio(own, bare),
+    }
 
 
-def _ratio(some, others):
+def sums(taken, steps=STEPS):
+    """Return the CPU milliseconds of these steps, login by login."""
+    return _sums(taken, "cpu", steps)
+
+
+def ratio(some, others):
+    """Return the median of the ratios of what belongs together."""
     return median(one / other for one, other in zip(some, others, strict=True))
+
+
+def _sums(taken, kind, steps):
+    return [sum(login[kind].get(step, 0) for step in steps) for login in taken]

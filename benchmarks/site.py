@@ -1,6 +1,7 @@
-"""The site that is measured: Django's own defaults, as startproject writes them, with and without the app."""
+"""The sites that are measured: Django's own defaults, as startproject writes them, and what each way adds."""
 
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 DATABASES = ("sqlite-wal", "sqlite-default", "postgresql")
@@ -24,48 +25,43 @@ CONTEXT = (
     "django.contrib.auth.context_processors.auth",
     "django.contrib.messages.context_processors.messages",
 )
-IN_PROCESS = {"EMULATOR": True}
 
 
-def apps(with_app):
-    """Return INSTALLED_APPS."""
-    names = [f"django.contrib.{name}" for name in CONTRIB]
-    return [*names, "benchmarks", *(["passwordless"] if with_app else [])]
+def way(name):
+    """Return one of the ways to log in."""
+    return import_module(f"{__package__}.ways.{name}")
 
 
-def backends(with_app):
-    """Return AUTHENTICATION_BACKENDS."""
-    own = ["passwordless.backends.PhoneBackend"] if with_app else []
-    return [*own, "django.contrib.auth.backends.ModelBackend"]
-
-
-def configure(databases, *, with_app=True, provider=""):
-    """Be that site from now on; `provider` is the address that the second floor calls."""
+def configure(databases, *, name="app", wire="", **more):
+    """Be the site of that way from now on; `wire` is the address that it calls, `more` are further settings."""
     import django
     from django.conf import settings
 
-    installed = apps(with_app)
-    options = {"context_processors": list(CONTEXT)}
-    engine = {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
-    settings.configure(
-        SECRET_KEY="of the benchmark, which keeps nothing",
-        ALLOWED_HOSTS=["site.example"],
-        INSTALLED_APPS=installed,
-        # Tables are made from the models: nothing here is ever upgraded.
-        MIGRATION_MODULES={name.rpartition(".")[2]: None for name in installed},
-        MIDDLEWARE=list(MIDDLEWARE),
-        TEMPLATES=[{**engine, "OPTIONS": options}],
-        DATABASES=databases,
-        AUTH_USER_MODEL="benchmarks.Member",
-        AUTHENTICATION_BACKENDS=backends(with_app),
-        ROOT_URLCONF="benchmarks.urls" if with_app else "benchmarks.bare_urls",
-        PASSWORDLESS=IN_PROCESS,
-        LOGIN_REDIRECT_URL="/",
-        STATIC_URL="static/",
-        USE_TZ=True,
-        BENCHMARK_PROVIDER=provider,
-    )
+    settings.configure(**settings_of(databases, {**way(name).changes(wire), **more}))
     django.setup()
+
+
+def settings_of(databases, changes):
+    """Return all settings: Django's defaults with these changes."""
+    extra = changes.pop("EXTRA_APPS", [])
+    installed = [*(f"django.contrib.{one}" for one in CONTRIB), "benchmarks", *extra]
+    engine = {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
+    return {
+        "SECRET_KEY": "of the benchmark, which keeps nothing",
+        "ALLOWED_HOSTS": ["site.example"],
+        "INSTALLED_APPS": installed,
+        # Tables are made from the models: nothing here is ever upgraded.
+        "MIGRATION_MODULES": {one.rpartition(".")[2]: None for one in installed},
+        "MIDDLEWARE": [*MIDDLEWARE, *changes.pop("EXTRA_MIDDLEWARE", [])],
+        "TEMPLATES": [{**engine, "OPTIONS": {"context_processors": list(CONTEXT)}}],
+        "DATABASES": databases,
+        "AUTH_USER_MODEL": "benchmarks.Member",
+        "LOGIN_REDIRECT_URL": "/",
+        "STATIC_URL": "static/",
+        "USE_TZ": True,
+        "BENCHMARK_PROVIDER": "",
+        **changes,
+    }
 
 
 def sqlite(file, options):
@@ -74,7 +70,7 @@ def sqlite(file, options):
     return {"ENGINE": engine, "NAME": str(file), "OPTIONS": options, "CONN_MAX_AGE": None}
 
 
-def postgresql(folder):
+def postgresql(name):
     """Return an entry of DATABASES on a server that this run starts. Raises ServiceError, LookupError."""
     import psycopg
 
@@ -82,18 +78,19 @@ def postgresql(folder):
 
     if "postgresql" in services.missing():
         raise LookupError(services.missing()["postgresql"])
-    entry, name = services.postgresql(), f"benchmark_{folder.name.lower()}"
+    entry = services.postgresql()
     where = {key.lower(): entry[key] for key in ("HOST", "PORT", "USER")}
     with closing(psycopg.connect(**where, dbname=entry["NAME"], autocommit=True)) as server:
         server.execute(f'CREATE DATABASE "{name}"')
     return {**entry, "NAME": name, "CONN_MAX_AGE": None}
 
 
-def database(name, folder):
-    """Return the entry of DATABASES for one of the names above, new and empty. Raises as postgresql does."""
+def database(kind, folder, name="site"):
+    """Return the entry of DATABASES for one of the kinds above, new and empty. Raises as postgresql does."""
+    folder = Path(folder)
     kinds = {
-        "sqlite-wal": lambda: sqlite(folder / "wal.sqlite3", WAL),
-        "sqlite-default": lambda: sqlite(folder / "default.sqlite3", {}),
-        "postgresql": lambda: postgresql(Path(folder)),
+        "sqlite-wal": lambda: sqlite(folder / f"{name}-wal.sqlite3", WAL),
+        "sqlite-default": lambda: sqlite(folder / f"{name}-default.sqlite3", {}),
+        "postgresql": lambda: postgresql(f"{folder.name}-{name}".lower()),
     }
-    return kinds[name]()
+    return kinds[kind]()

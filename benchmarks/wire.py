@@ -16,14 +16,15 @@ class Wire:
 WIRE = Wire()
 
 
-def watch():
-    """Watch both doors, the emulator's and that of requests, from now on."""
+def watch(*, emulated=True):
+    """Watch the door of requests from now on, and that of the emulator where this app is."""
     from requests.adapters import HTTPAdapter
 
-    from passwordless.vonage.emulator import Emulator
-
-    Emulator.__call__ = _timed(Emulator.__call__)
     HTTPAdapter.send = _counted(HTTPAdapter.send)
+    if emulated:
+        from passwordless.vonage.emulator import Emulator
+
+        Emulator.__call__ = _timed(Emulator.__call__)
 
 
 def _counted(function):
