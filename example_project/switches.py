@@ -37,7 +37,7 @@ class Fate(TextChoices):
 
 
 # HTTP codes, or below 200 the status of v1 in an HTTP 200.
-FAULTS = {Fate.DOWN: {1: 500, 2: 500}, Fate.BUSY: {1: 1, 2: 429}, Fate.NETWORK: {1: 15, 2: 422}}
+FAULTS = {Fate.DOWN: {1: 500, 2: 500}, Fate.BUSY: {1: 1, 2: 429}, Fate.NETWORK: {1: 15, 2: 15}}
 SENDING = ("start", "advance")
 
 
