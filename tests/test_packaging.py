@@ -91,6 +91,8 @@ def test_the_changelog_knows_the_version(setup_cfg):
     assert str(version) in titles or titles == ["Unreleased"]
 
 
-def test_the_licence_is_the_one_named(setup_cfg):
-    assert "MIT" == setup_cfg["metadata"]["license_expression"]
-    assert (ROOT / setup_cfg["metadata"]["license_files"]).read_text().startswith("MIT License\n")
+def test_the_licences_are_those_named(setup_cfg):
+    ours, names_of_countries = setup_cfg["metadata"]["license_files"].split()
+    assert "MIT AND Unicode-3.0" == setup_cfg["metadata"]["license_expression"]
+    assert (ROOT / ours).read_text().startswith("MIT License\n")
+    assert "UNICODE LICENSE V3" in (ROOT / names_of_countries).read_text()
