@@ -40,7 +40,7 @@ def test_the_detail_tells_the_story_and_offers_no_change(staff, person):
     person.give(person.code())
     staff.see(f"{ATTEMPTS}?q=%2B{person.number[1:]}")
     staff.page.locator("#result_list tbody th a").click()
-    story = staff.page.locator(".field-timeline").inner_text()
+    story = staff.page.locator(".field-story").inner_text()
     assert 0 <= story.lower().find("wrong") < story.lower().find("verified")
     assert 0 == staff.page.locator("#content input:visible, #content textarea:visible").count()
     assert person.number not in staff.page.content()

@@ -39,7 +39,7 @@ WORDS = """() => {
 CATEGORIES = """([language, counts]) => counts.map(one => new Intl.PluralRules(language).select(one))"""
 LATIN = re.compile(r"[A-Za-z]{2,}")
 # What has no other name, a zone of time, a place for words of the script, and what is isolated: a reference.
-NAMES = re.compile(r"Example|WhatsApp|SMS|UTC|\{\w+\}|\u2066.*?\u2069")
+NAMES = re.compile(r"Example|Cookie|WhatsApp|SMS|UTC|\{\w+\}|\u2066.*?\u2069")
 OTHER_SCRIPTS = [tag for tag in TAGS if tag in ("ar", "he", "hi", "ja", "zh-hans")]
 of_each = pytest.mark.parametrize("tag", TAGS)
 
