@@ -719,3 +719,19 @@ class TestOvertaken:
         assert (Status.CHECKING, 2, 1) == (
             attempt(handle).status, attempt(handle).guesses, used("fails_per_number", NUMBER),
         )  # fmt: skip
+
+
+def test_a_call_that_began_during_the_check_is_not_given_back(settings, clock):
+    """With one code for all steps it stays right while somebody else asks for a call."""
+    support.configure(settings, VERIFY_VERSION=1)
+    handle = begin()
+    clock.shift(61)
+
+    def somebody_is_called():
+        VerificationAttempt.objects.filter(key=handle.key).update(
+            step=1, step_at=BEGIN + timedelta(seconds=61)
+        )
+
+    with support.Intruder(somebody_is_called, value=Status.VERIFIED):
+        assert flow.check(handle, code(), OWNER).verified
+    assert 1 == used("calls_per_number", NUMBER)
