@@ -14,6 +14,7 @@ import requests
 import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from passwordless import flow, gateway
 from passwordless.flow import retention
@@ -142,12 +143,12 @@ class TestPrune:
     def test_goes_in_chunks(self, django_assert_max_num_queries):
         end = NOW - OLD
         times = dict.fromkeys(("created_at", "expires_at", "open_until"), end)
-        row = {"number": NUMBER, "status": Status.FAILED, "channels": "sms", **times}
-        VerificationAttempt.objects.bulk_create(
-            VerificationAttempt(**row) for _ in range(retention.CHUNK + 1)
-        )
+        row = {"status": Status.FAILED, "channels": "sms", **times}
+        # A chunk holds more where a database locks single rows.
+        chunk = retention.CHUNK * (1 if connection.vendor == "sqlite" else retention.APART)
+        VerificationAttempt.objects.bulk_create(VerificationAttempt(**row) for _ in range(chunk + 1))
         with django_assert_max_num_queries(40) as asked:
-            assert f"{retention.CHUNK + 1} deleted" in run("passwordless_prune")[0]
+            assert f"{chunk + 1} deleted" in run("passwordless_prune")[0]
         deletes = [
             query["sql"] for query in asked if query["sql"].startswith('DELETE FROM "passwordless_verif')
         ]
