@@ -5,27 +5,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .site import CONTEXT, CONTRIB, MIDDLEWARE, WAL
+
 KINDS = ("postgresql", "sqlite")
-WAL = {
-    "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    "timeout": 20,
-}
-CONTRIB = ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")
-MIDDLEWARE = (
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-)
-CONTEXT = (
-    "django.template.context_processors.request",
-    "django.contrib.auth.context_processors.auth",
-    "django.contrib.messages.context_processors.messages",
-)
 WIDE = ("sends_per_block_1000", "sends_per_block_10000", "sends_per_country", "sends_per_site")
 
 

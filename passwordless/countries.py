@@ -47,6 +47,14 @@ def name(country: str, language: str = "") -> str:
     return _name(country, _nearest(language or _active()))
 
 
+def isolated(text: str) -> str:
+    """Return `text` so that a number in it keeps its order between words of a right-to-left language.
+
+    Where there is no markup, Unicode's isolates do it (UAX #9, 2.4).
+    """
+    return f"{ISOLATE}{text}{POP}"
+
+
 def calling_code(country: str) -> str:
     """Return the digits after the + of numbers of a country (ISO), or an empty string if it has none."""
     return str(phones.calling_code(country) or "")
@@ -127,7 +135,7 @@ def _labels(tag: str, right_to_left: bool, countries: tuple[str, ...]) -> Labels
 def _label(country: str, tag: str, right_to_left: bool) -> str:
     code = f"+{calling_code(country)}"
     if right_to_left:
-        code = f"{ISOLATE}{code}{POP}"
+        code = isolated(code)
     return f"{_name(country, tag)} ({code})"
 
 

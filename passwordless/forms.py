@@ -139,7 +139,7 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         strip=False,
-        error_messages={"required": _("Enter the code from the message.")},
+        error_messages={"required": sentences.NO_CODE},
         widget=forms.TextInput(
             attrs={
                 "inputmode": "numeric",

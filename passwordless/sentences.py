@@ -10,11 +10,13 @@ from django.utils.translation import ngettext
 
 from . import codes, countries, phones
 from .conf import settings
+from .countries import isolated
 from .outcomes import Outcome
 from .states import PUBLIC, Public, Reason, Status
 
 WRONG = _("That code isn't right. Check the latest message and try again.")
 OUT_OF_DATE = _("This form is out of date. Use the latest message.")
+NO_CODE = _("Enter the code from the message.")
 STILL_SENDING = _("We are still sending your code. Wait a moment and try again.")
 TOO_MANY_GUESSES = _("Too many wrong codes. Send a new code to continue.")
 SENTENCES = {
@@ -34,14 +36,6 @@ REFUSALS = {
     "nowhere": _("We can't send codes to that country yet."),
     "type": SENTENCES[Public.NUMBER_REFUSED],
 }
-
-
-def isolated(text: str) -> str:
-    """Return `text` so that a number in it keeps its order between words of a right-to-left language.
-
-    Where there is no markup, Unicode's isolates do it (UAX #9, 2.4).
-    """
-    return f"{countries.ISOLATE}{text}{countries.POP}"
 
 
 def sentence(outcome: Outcome) -> str:
@@ -89,7 +83,7 @@ def refusal(refused: phones.NumberRefused, region: str) -> str:
 def slip(refused: codes.CodeRefused) -> str:
     """Return what is wrong with something that cannot be a code."""
     if refused.kind == "empty":
-        return str(_("Enter the code from the message."))
+        return str(NO_CODE)
     if refused.kind == "letters":
         return str(_("The code is numbers only."))
     return ngettext(
