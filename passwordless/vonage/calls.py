@@ -7,14 +7,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NoReturn, TypeVar
 
 from ..states import Reason
 from .dialect import NotAsked, Unavailable
 
 T = TypeVar("T")
+
+IDLE = 10.0
+"""Seconds after which a thread ends that nobody had work for."""
 
 
 class Call:
@@ -90,6 +94,7 @@ class Calls:
 
     def __init__(self, limit: int) -> None:
         self._places = threading.BoundedSemaphore(limit)
+        self._idle: list[Worker] = []
 
     def run(self, work: Callable[[], T], seconds: float) -> T:
         """Return what `work` returns, or raise what it raises, within that many seconds.
@@ -98,34 +103,96 @@ class Calls:
         """
         if not self._places.acquire(blocking=False):
             raise NotAsked(Reason.CROWDED)
-        call, result = Call(), Future[T]()
+        job = Job(work)
         try:
-            self._launch(call, work, result)
-            done = _done(result, seconds)
+            self._worker().take(job)
+            answer = job.answer(seconds)
+        except Empty:
+            raise Unavailable("no answer in time", sent=job.call.give_up()) from None
         except BaseException:
             # The server ends this worker, or somebody pressed Ctrl-C: nobody waits any more.
-            call.give_up()
+            job.call.give_up()
             raise
-        if not done:
-            raise Unavailable("no answer in time", sent=call.give_up())
-        return result.result()
-
-    def _launch(self, call: Call, work: Callable[[], T], result: Future[T]) -> None:
-        def body() -> None:
-            _here.call = call
-            try:
-                result.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, which raises it
-                result.set_exception(error)
-            finally:
-                call.let_go()
-                self._places.release()
-
         try:
-            threading.Thread(target=body, name="passwordless-vonage", daemon=True).start()
+            return answer()
+        finally:
+            del answer
+
+    def _worker(self) -> Worker:
+        """Return a thread that has nothing to do, the one that was busy last, or a new one."""
+        with suppress(IndexError):
+            return self._idle.pop()
+        try:
+            return Worker(self._idle, self._places)
         except RuntimeError:
             self._places.release()
             raise Unavailable("no thread to be had", sent=False) from None
+
+
+class Job(Generic[T]):
+    """Work that somebody waits for."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.call = Call()
+        self._work = work
+        self._told: SimpleQueue[Callable[[], T]] = SimpleQueue()
+
+    def answer(self, seconds: float) -> Callable[[], T]:
+        """Return what returns or raises what came of it. Raises Empty if nothing did in so many seconds."""
+        return self._told.get(timeout=seconds)
+
+    def do(self) -> Callable[[], None]:
+        """Do it, in the thread that calls; return what tells whoever waits."""
+        _here.call = self.call
+        try:
+            result = self._work()
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, which raises it
+            answer: Callable[[], T] = partial(_raise, error)
+        else:
+            answer = partial(_same, result)
+        self.call.let_go()
+        del _here.call
+        try:
+            return partial(self._told.put, answer)
+        finally:
+            # An error knows this frame, and with it the work: neither may keep the other alive.
+            del answer
+
+
+class Worker:
+    """A thread that does one job after the other: to start one for each call costs as much as half a call."""
+
+    def __init__(self, idle: list[Worker], places: threading.BoundedSemaphore) -> None:
+        self._idle, self._places = idle, places
+        self._jobs: SimpleQueue[Job[Any]] = SimpleQueue()
+        threading.Thread(target=self._serve, name="passwordless-vonage", daemon=True).start()
+
+    def take(self, job: Job[Any]) -> None:
+        """Do this as soon as nothing else is being done."""
+        self._jobs.put(job)
+
+    def _serve(self) -> None:
+        while job := self._next():
+            tell = job.do()
+            self._idle.append(self)
+            # Before it is told: whoever asks again at once must not find the place taken.
+            self._places.release()
+            tell()
+            # Nothing of it may stay behind: it knows a number or a code.
+            del job, tell
+
+    def _next(self) -> Job[Any] | None:
+        """Return what is to be done, or None when it is time to go."""
+        while True:
+            try:
+                return self._jobs.get(timeout=IDLE)
+            except Empty:
+                try:
+                    self._idle.remove(self)
+                except ValueError:
+                    # Somebody has just chosen this thread, and their job is on its way.
+                    continue
+                return None
 
 
 def current() -> Call:
@@ -139,12 +206,15 @@ def calling() -> bool:
     return hasattr(_here, "call")
 
 
-def _done(result: Future[T], seconds: float) -> bool:
+def _same(result: T) -> T:
+    return result
+
+
+def _raise(error: BaseException) -> NoReturn:
     try:
-        result.exception(timeout=seconds)
-    except TimeoutError:
-        return False
-    return True
+        raise error
+    finally:
+        del error
 
 
 _here = threading.local()

@@ -1,12 +1,17 @@
+import gc
 import os
 import signal
 import socket
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from functools import partial
 
 import pytest
 
 from passwordless.vonage.calls import Call, Calls, calling, current
-from passwordless.vonage.dialect import Unavailable
+from passwordless.vonage.dialect import NotAsked, Unavailable
 
 
 class Interrupted(BaseException):
@@ -24,6 +29,69 @@ def test_results_and_errors_come_back():
 
 def _raise(error):
     raise error
+
+
+def test_one_thread_serves_one_call_after_the_other():
+    calls = Calls(2)
+    first = calls.run(threading.current_thread, 1)
+    assert [first] * 3 == [calls.run(threading.current_thread, 1) for _ in range(3)]
+    assert first.daemon
+
+
+def test_a_thread_that_was_left_behind_serves_nobody_until_it_is_done():
+    calls, left, late = Calls(2), threading.Event(), []
+    with pytest.raises(Unavailable):
+        calls.run(lambda: late.append(threading.current_thread()) or left.wait(5), 0.01)
+    other = calls.run(threading.current_thread, 1)
+    assert late[0] is not other
+    left.set()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_a_call_stays_behind(fails):
+    class Secret:
+        pass
+
+    def work(kept):
+        if fails:
+            raise KeyError(type(kept))
+
+    calls, secret = Calls(1), Secret()
+    gone, done = weakref.ref(secret), threading.Event()
+    weakref.finalize(secret, done.set)
+    # Not left to the collector, which may come after an hour.
+    gc.disable()
+    try:
+        with pytest.raises(KeyError) if fails else nullcontext():
+            calls.run(partial(work, secret), 1)
+        del secret
+        assert done.wait(5)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_thread_without_work_ends(monkeypatch):
+    monkeypatch.setattr("passwordless.vonage.calls.IDLE", 0.01)
+    calls = Calls(1)
+    first = calls.run(threading.current_thread, 1)
+    first.join(5)
+    assert not first.is_alive()
+    assert first is not calls.run(threading.current_thread, 1)
+
+
+def test_a_hundred_callers_get_their_own_answers_from_threads_that_come_and_go(monkeypatch):
+    # Threads that give up waiting are chosen at the same moment: none of the jobs may get lost.
+    monkeypatch.setattr("passwordless.vonage.calls.IDLE", 0)
+    calls = Calls(4)
+
+    def ask(number):
+        while True:
+            with suppress(NotAsked):
+                return calls.run(lambda: -number, 5)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [-number for number in range(400)] == list(pool.map(ask, range(400)))
 
 
 def test_work_knows_its_call_and_others_do_not():
