@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
+from django.db import router
 from django.db.models import F, Manager, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
 from . import flow, people
-from .models import PhoneNumber, Select
+from .models import PhoneNumber, Select, together
 from .outcomes import Handle
 from .states import Public, Purpose, Reason
 from .visitor import visitor
@@ -67,7 +67,7 @@ class PhoneBackend(ModelBackend):
     def create_user(self, number: str) -> Any:
         """Make a user without a password, under a random name, and give it the number (E.164)."""
         model = get_user_model()
-        with transaction.atomic():
+        with together():
             user = model._default_manager.create_user(**{model.USERNAME_FIELD: _opaque_name()})
             PhoneNumber.objects.create(user=user, number=number, verified_at=timezone.now())
         return user

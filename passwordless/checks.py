@@ -8,13 +8,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
-from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
-from . import bounds, gateway, limits, phones
+from . import bounds, gateway, limits, phones, surroundings
 from .conf import DEFAULTS, settings
 from .states import Channel
 from .vonage.hosts import is_loopback, origin
@@ -34,7 +32,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 @register(Tags.security)
 def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What the app needs around itself."""
-    return [*_backend(), *_middleware(), *_time_zones(), *(_credentials() if _is_sound() else ())]
+    return [*surroundings.missing(), *(_credentials() if _is_sound() else ())]
 
 
 @register(Tags.security, deploy=True)
@@ -226,44 +224,6 @@ def _host() -> Iterator[CheckMessage]:
             hint='PASSWORDLESS = {"API_HOST": "api.nexmo.com"}',
             id="passwordless.E009",
         )
-
-
-def _backend() -> Iterator[CheckMessage]:
-    """Exactly one phone backend: with two, each guess would be asked twice."""
-    named = [import_string(path) for path in django_settings.AUTHENTICATION_BACKENDS]
-    phone = [backend for backend in named if hasattr(backend, "find_user")]
-    if len(phone) != 1:
-        yield Error(
-            f"AUTHENTICATION_BACKENDS names {len(phone)} phone backends; it must name one.",
-            hint='AUTHENTICATION_BACKENDS = ["passwordless.backends.PhoneBackend", '
-            '"django.contrib.auth.backends.ModelBackend"]',
-            id="passwordless.E010",
-        )
-
-
-def _time_zones() -> Iterator[CheckMessage]:
-    if not django_settings.USE_TZ:
-        yield Error(
-            "Attempts begin and end at moments, which need time zones.",
-            hint="USE_TZ = True",
-            id="passwordless.E014",
-        )
-
-
-def _middleware() -> Iterator[CheckMessage]:
-    needed = {
-        "django.contrib.sessions.middleware.SessionMiddleware": "sessions",
-        "django.contrib.auth.middleware.AuthenticationMiddleware": "logins",
-    }
-    present = [import_string(path) for path in django_settings.MIDDLEWARE]
-    for path, what in needed.items():
-        wanted = import_string(path)
-        if not any(isinstance(one, type) and issubclass(one, wanted) for one in present):
-            yield Error(
-                f"Without {path} there are no {what}.",
-                hint=f'MIDDLEWARE += ["{path}"]',
-                id="passwordless.E011",
-            )
 
 
 def _credentials() -> Iterator[CheckMessage]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
-from .models import AttemptEvent, PhoneNumber
+from .models import AttemptEvent, PhoneNumber, together
 from .states import EventKind
 
 
@@ -20,7 +20,7 @@ def link(user: Any, number: str, *, replace: bool = False, staff: Any = None) ->
 
     Linking twice changes nothing.
     """
-    with transaction.atomic():
+    with together():
         row = _own(user, number, staff)
         if replace:
             for other in PhoneNumber.objects.filter(user=user).exclude(pk=row.pk):
@@ -30,7 +30,7 @@ def link(user: Any, number: str, *, replace: bool = False, staff: Any = None) ->
 
 def unlink(row: PhoneNumber, *, staff: Any = None) -> None:
     """Take a number away from its user, and end the sessions that it may have begun."""
-    with transaction.atomic():
+    with together():
         note(EventKind.UNLINKED, row, staff=staff)
         row.delete()
         end_sessions(row.user)
@@ -56,7 +56,7 @@ def note(kind: EventKind, row: PhoneNumber, *, staff: Any = None) -> None:
 def _own(user: Any, number: str, staff: Any) -> PhoneNumber:
     """Return the row of this number, made now or theirs before. Writing first, so that SQLite need not wait."""
     try:
-        with transaction.atomic():
+        with together():
             row = PhoneNumber.objects.create(user=user, number=number)
     except IntegrityError:
         row = PhoneNumber.objects.get(number=number)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
-from django.contrib.auth import get_backends
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model, load_backend
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from .conf import settings
@@ -31,9 +33,16 @@ class Directory(Protocol):
 
 def directory() -> Directory:
     """Return the phone backend among AUTHENTICATION_BACKENDS. Raises ImproperlyConfigured without one."""
-    for backend in get_backends():
+    return cast(Directory, load_backend(_phone_backend(tuple(django_settings.AUTHENTICATION_BACKENDS))))
+
+
+# A login asks five times; each time Django would look for all backends anew.
+@lru_cache(maxsize=8)
+def _phone_backend(paths: tuple[str, ...]) -> str:
+    for path in paths:
+        backend = load_backend(path)
         if hasattr(backend, "find_user") and hasattr(backend, "may_log_in"):
-            return cast(Directory, backend)
+            return path
     raise ImproperlyConfigured(
         "AUTHENTICATION_BACKENDS names no phone backend. Add passwordless.backends.PhoneBackend."
     )
@@ -74,7 +83,7 @@ def find_or_create(number: str) -> Any:
     if user is not None:
         return user
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(get_user_model())):
             return directory().create_user(number)
     except IntegrityError:
         user = find(number)

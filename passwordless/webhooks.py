@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -13,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from . import flow, gateway
+from .alone import alone
 from .conf import settings
 from .vonage import notice, signature
 
@@ -22,7 +22,7 @@ BEARER = "Bearer "
 logger = logging.getLogger("passwordless")
 
 
-@method_decorator([csrf_exempt, transaction.non_atomic_requests], name="dispatch")
+@method_decorator([csrf_exempt, alone], name="dispatch")
 class VonageWebhook(View):
     """`POST /webhooks/vonage/`: reports of Verify v2, signed with the account's signature secret.
 

@@ -14,7 +14,7 @@ from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from passwordless import bounds, checks, limits, phones
+from passwordless import bounds, checks, limits, phones, surroundings
 from passwordless.backends import PhoneBackend
 from passwordless.conf import DEFAULTS
 from passwordless.states import Channel
@@ -472,6 +472,17 @@ class TestCredentials:
     def test_e012_a_whole_pair_is_fine_with_an_emulator(self):
         assert [] == ids(EMULATOR=True, API_KEY="abcdef01", API_SECRET="a-secret-0123456789")
 
+    @pytest.mark.parametrize(
+        ("apart", "told"), [("counter", ["E015"]), ("passwordless", ["E015"]), ("all", [])]
+    )
+    def test_e015_what_one_transaction_writes_must_be_in_one_database(self, apart, told):
+        class Router:
+            def db_for_write(self, model, **hints):
+                meta = model._meta
+                return "other" if apart in (meta.model_name, meta.app_label, "all") else "default"
+
+        assert told == ids(site_settings={"DATABASE_ROUTERS": [Router()]})
+
     def test_e013_repeats_nothing_of_a_secret(self):
         [message] = messages(SIGNATURE_SECRET="s3cr3t-0123456789")
         assert "passwordless.E013" == message.id
@@ -627,8 +638,24 @@ class TestTables:
 
     def test_each_id_is_told_by_somebody_here(self):
         """An id that no test provokes is not known to work."""
-        known = set(re.findall(r'id="passwordless\.([EW]\d+)"', inspect.getsource(checks)))
-        assert known == {*CASES, *DEPLOY, "E001", "E010", "E011", "E012", "E014", "W001", "W002", "W003"}
+        known = set(
+            re.findall(
+                r'id="passwordless\.([EW]\d+)"', inspect.getsource(checks) + inspect.getsource(surroundings)
+            )
+        )
+        assert known == {
+            *CASES,
+            *DEPLOY,
+            "E001",
+            "E010",
+            "E011",
+            "E012",
+            "E014",
+            "E015",
+            "W001",
+            "W002",
+            "W003",
+        }
 
     def test_ours_are_among_the_security_checks(self):
         ours = {check.__name__ for check in registry.get_checks() if check.__module__ == checks.__name__}

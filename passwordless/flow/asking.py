@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 from ..states import Reason
 from ..vonage.dialect import NotAsked, Reply, Unavailable
@@ -16,8 +16,7 @@ logger = logging.getLogger("passwordless")
 ALARMING = frozenset({Reason.CREDENTIALS, Reason.NO_CREDIT, Reason.FORBIDDEN, Reason.INVALID_REQUEST})
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A reply, whether the request may have reached the provider, and how long it took (milliseconds)."""
 
     reply: Reply

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import devices, gateway, limits, people
 from ..conf import settings
-from ..models import AttemptEvent, VerificationAttempt
+from ..models import AttemptEvent, VerificationAttempt, durable
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, EventKind, Purpose, Reason, Status
 from ..tally import Bucket
@@ -25,8 +23,7 @@ MAX_REPLAYS_RECORDED = 5
 OVER = frozenset({Reason.TOO_MANY_GUESSES, Reason.GONE})
 
 
-@dataclass(frozen=True)
-class Guess:
+class Guess(NamedTuple):
     """One paid guess: whose, on which attempt, and its place in the count, which fences late verdicts."""
 
     attempt: VerificationAttempt
@@ -84,7 +81,7 @@ def _pay(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: da
 
     A stranger who joined may not burn the last guess of whoever asked first.
     """
-    with transaction.atomic(durable=True):
+    with durable():
         if not attempt.claim(now, limit=_allowed(handle, visitor)):
             return None
         note(attempt, limits.charge(limits.fails(attempt.number, visitor), now), visitor, now)
@@ -124,7 +121,7 @@ def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
     attempt, login = guess.attempt, guess.handle.purpose is Purpose.LOGIN
     user = people.find(attempt.number) if login else None
     verdict = people.judge(user) if login else Reason.OK
-    with transaction.atomic(durable=True):
+    with durable():
         if not attempt.move(
             Status.VERIFIED, verdict, now=now, guess=guess.number, live_number=None,
             events=[*_starter(guess), _event(guess, EventKind.VERIFIED, verdict, answer, now)],
@@ -226,7 +223,7 @@ def _over(guess: Guess, answer: Answer, now: datetime) -> Outcome:
 def _refund(guess: Guess, answer: Answer, now: datetime) -> Outcome:
     """Give back a guess of which no byte left this machine."""
     attempt = guess.attempt
-    with transaction.atomic(durable=True):
+    with durable():
         moved = attempt.move(
             Status.PENDING, _standing(attempt), now=now, guess=guess.number,
             events=[_event(guess, EventKind.CHECK_FAILED, answer.reason, answer, now)],

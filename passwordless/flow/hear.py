@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from .. import people
-from ..models import AttemptEvent, Receipt, VerificationAttempt
+from ..models import AttemptEvent, Receipt, VerificationAttempt, durable
 from ..states import EventKind, Purpose, Reason, Status
 from ..vonage.notice import Notice
 from .sending import is_reference
@@ -25,7 +24,7 @@ def hear(notice: Notice, token_id: str) -> bool:
     moves forward.
     """
     now = timezone.now()
-    with transaction.atomic(durable=True):
+    with durable():
         if not Receipt.take(token_id, now):
             return False
         attempt = _find(notice)

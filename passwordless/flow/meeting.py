@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import F
 
 from .. import gateway, limits
 from ..conf import settings
-from ..models import VerificationAttempt
+from ..models import VerificationAttempt, durable
 from ..outcomes import Handle, Outcome
 from ..states import EventKind, Reason, Status
 from .asker import Asker, patience, refused
@@ -43,7 +42,7 @@ def _retry(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | N
         pk=met.pk, status=Status.STARTING, claimed_at=met.claimed_at
     )
     try:
-        with transaction.atomic(durable=True):
+        with durable():
             if not unclaimed.update(claimed_at=now, open_until=ends, reason=reason):
                 return None
             note(met, pay(met, asker.visitor, now), asker.visitor, now)
@@ -56,7 +55,7 @@ def _retry(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | N
 def _join(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome:
     own = asker.held is not None and asker.held.key == met.key
     try:
-        with transaction.atomic(durable=True):
+        with durable():
             # The row first and the counters after it, as everywhere, so that nobody waits in a circle.
             if not own:
                 VerificationAttempt.objects.filter(pk=met.pk).update(handles=F("handles") + 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from .. import limits, people, seals
 from ..conf import settings
-from ..models import AttemptEvent, VerificationAttempt
+from ..models import AttemptEvent, VerificationAttempt, durable
 from ..outcomes import Handle, Outcome
 from ..states import PUBLIC, Channel, EventKind, Public, Reason, Status
 from ..vonage.dialect import Dialect, Order, Reply
@@ -122,7 +122,7 @@ def _lost(attempt: VerificationAttempt, answer: Answer, asker: Asker, now: datet
     event(attempt, EventKind.UNANSWERED, now, asker, answer).save()
     if not answer.sent:
         subject = limits.owner(attempt.number, asker.visitor)
-        with transaction.atomic(durable=True):
+        with durable():
             limits.give_back(limits.buckets("sends_per_number", subject), now)
     handle = Handle(attempt.key, asker.purpose)
     return Outcome(Status.STARTING, answer.reason, handle=handle, reference=attempt.reference)
@@ -131,7 +131,7 @@ def _lost(attempt: VerificationAttempt, answer: Answer, asker: Asker, now: datet
 def _turned_down(attempt: VerificationAttempt, answer: Answer, asker: Asker, now: datetime) -> Outcome:
     """End the attempt. No message went out, so what belongs to the number's owner is given back."""
     calls = limits.calls(attempt.number, asker.visitor) if Channel.VOICE in attempt.plan else []
-    with transaction.atomic(durable=True):
+    with durable():
         moved = attempt.move(
             Status.REFUSED,
             answer.reason,

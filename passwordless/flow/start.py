@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from .. import devices, gateway, guard, limits, people
 from ..conf import settings
-from ..models import VerificationAttempt
+from ..models import VerificationAttempt, durable
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, Purpose, Reason, Status
 from ..vonage.dialect import Dialect
@@ -85,7 +85,7 @@ def message_language(dialect: Dialect, attempt: VerificationAttempt, channels: S
 
 def _write(attempt: VerificationAttempt, channels: Sequence[str], asker: Asker, now: datetime) -> None:
     attempt.channels = ",".join(channels)
-    with transaction.atomic(durable=True):
+    with durable():
         attempt.insert()
         noted = pay(attempt, asker.visitor, now, calls=Channel.VOICE in attempt.plan, guarded=True)
         note(attempt, noted, asker.visitor, now)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import guard, limits, phones
-from ..models import AttemptEvent, Counter
+from ..models import AttemptEvent, Counter, home, together
 from ..outcomes import Visitor
 from ..states import EventKind
 from ..tally import Bucket
@@ -30,7 +30,7 @@ def unlock(number: str, *, staff: Any = None) -> int:
     wide = [*limits.blocks(number), *guard.gates(number)]
     shared = {*_keys([*limits.joins(nobody), *limits.fails_of_address(nobody)])}
     keys = [key for key in [*_keys(narrow), *_keys(wide)] if key not in shared]
-    with transaction.atomic():
+    with together():
         # One by one in the order in which a start takes them, so that nobody waits in a circle.
         emptied = sum(Counter.objects.filter(key=key).delete()[0] for key in keys)
         AttemptEvent.objects.create(
@@ -46,15 +46,15 @@ def unlock_block(event: AttemptEvent, staff: Any = None) -> bool:
     """
     if event.kind != EventKind.PUMPING or not event.block:
         return False
-    with transaction.atomic():
+    with together():
         # Of two who press the button at once, one opens it; and what an open block counted is kept.
         if not _open(event):
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=home())
             return False
-        detail = guard.describe(event, guard.country_of(event))
         AttemptEvent.objects.create(
-            kind=EventKind.UNLOCKED, at=timezone.now(), staff=staff, block=event.block, detail=detail
-        )
+            kind=EventKind.UNLOCKED, at=timezone.now(), staff=staff, block=event.block, country=event.country,
+            detail=guard.describe(event),
+        )  # fmt: skip
     return True
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 
 from ... import numbers, phones
+from ...models import together
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Link all, or none."""
         wanted = [_meant(name, text) for name, text in _pairs(options)]
-        with transaction.atomic():
+        with together():
             done = [_link(name, user, number, replace=options["replace"]) for name, user, number in wanted]
         self.stdout.write("\n".join(done))
 

@@ -1,0 +1,23 @@
+"""The database in which attempts live: the default one, or that which a router of the site names for them."""
+
+from __future__ import annotations
+
+from django.db import router, transaction
+from django.db.transaction import Atomic
+
+from .attempts import VerificationAttempt
+
+
+def home() -> str:
+    """Return the alias of the database to which attempts, events and counters are written."""
+    return router.db_for_write(VerificationAttempt)
+
+
+def durable() -> Atomic:
+    """Return a transaction there whose end is a commit: RuntimeError inside one of the caller's."""
+    return transaction.atomic(using=home(), durable=True)
+
+
+def together() -> Atomic:
+    """Return a transaction there, or a part of the caller's."""
+    return transaction.atomic(using=home())
