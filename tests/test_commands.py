@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from passwordless import flow, gateway
-from passwordless.flow import retention
+from passwordless.flow.retention import bites
 from passwordless.management.commands import passwordless_try
 from passwordless.models import AttemptEvent, Counter, PhoneNumber, Receipt, VerificationAttempt
 from passwordless.outcomes import Visitor
@@ -66,14 +66,19 @@ def attempt(number=NUMBER, *, ago=timedelta(0), **values):
 OLD = timedelta(days=181)
 
 
+def pruned(**options):
+    """Return what a prune says that it did."""
+    return run("passwordless_prune", **options)[0].splitlines()[0]
+
+
 @pytest.mark.django_db
 class TestPrune:
     def test_deletes_what_is_older_than_the_setting_says(self):
         attempt(ago=OLD)
         kept = attempt(ago=timedelta(days=179))
         assert (
-            "0 attempts expired, 1 deleted; 2 numbers and 0 visitors forgotten; 0 counters and 0 receipts dropped.\n"
-            == run("passwordless_prune")[0]
+            "0 attempts expired, 1 deleted; 2 numbers and 0 visitors forgotten; 0 counters and 0 receipts dropped."
+            == pruned()
         )
         assert [kept] == list(VerificationAttempt.objects.all())
 
@@ -145,7 +150,7 @@ class TestPrune:
         times = dict.fromkeys(("created_at", "expires_at", "open_until"), end)
         row = {"status": Status.FAILED, "channels": "sms", **times}
         # A chunk holds more where a database locks single rows.
-        chunk = retention.CHUNK * (1 if connection.vendor == "sqlite" else retention.APART)
+        chunk = bites.CHUNK * (1 if connection.vendor == "sqlite" else bites.APART)
         VerificationAttempt.objects.bulk_create(VerificationAttempt(**row) for _ in range(chunk + 1))
         with django_assert_max_num_queries(40) as asked:
             assert f"{chunk + 1} deleted" in run("passwordless_prune")[0]
@@ -158,7 +163,7 @@ class TestPrune:
         attempt(ago=OLD)
         attempt(status=Status.PENDING, live_number=NUMBER, ago=timedelta(hours=1))
         run("passwordless_prune")
-        assert {"0"} == set(re.findall(r"\d+", run("passwordless_prune")[0]))
+        assert {"0"} == set(re.findall(r"\d+", pruned()))
 
     def test_dry_run_changes_nothing(self):
         attempt(ago=OLD, ip="198.51.100.7")
@@ -166,10 +171,10 @@ class TestPrune:
         Counter.objects.create(key="old", ends_at=0)
         Receipt.objects.create(token_id="old", at=NOW - OLD)
         before = list(VerificationAttempt.objects.order_by("pk").values())
-        said = run("passwordless_prune", dry_run=True)[0]
+        said = pruned(dry_run=True)
         assert (
             "1 attempts would be expired, 1 would be deleted; 1 numbers and 1 visitors would be forgotten; "
-            "1 counters and 1 receipts would be dropped.\n"
+            "1 counters and 1 receipts would be dropped."
         ) == said
         assert before == list(VerificationAttempt.objects.order_by("pk").values())
         assert (1, 1) == (Counter.objects.count(), Receipt.objects.count())
@@ -185,8 +190,11 @@ class TestPrune:
     )
     def test_dry_run_foretells_the_run(self, values):
         attempt(**values)
-        foretold = run("passwordless_prune", dry_run=True)[0].replace("would be ", "")
-        assert foretold == run("passwordless_prune")[0]
+        foretold = pruned(dry_run=True).replace("would be ", "")
+        assert foretold == pruned()
+
+    def test_says_how_long_it_took(self):
+        assert re.fullmatch(r"It took \d+\.\d s\.", run("passwordless_prune")[0].splitlines()[1])
 
 
 @pytest.fixture
