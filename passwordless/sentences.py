@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -91,6 +92,26 @@ def slip(refused: codes.CodeRefused) -> str:
         "The code has %(length)d numbers. You entered %(count)d.",
         refused.count,
     ) % {"length": settings.CODE_LENGTH, "count": refused.count}
+
+
+def wait(seconds: int, at: datetime) -> str:
+    """Return when the next code may be asked for, in words that are true without a script too."""
+    told = ngettext(
+        "You can ask for it in %(seconds)s second (at %(at)s).",
+        "You can ask for it in %(seconds)s seconds (at %(at)s).",
+        seconds,
+    )
+    return told % {"seconds": seconds, "at": f"{timezone.localtime(at):%H:%M:%S %Z}"}
+
+
+def arrival(minutes: int) -> str:
+    """Return how long a message takes, and how long its code works."""
+    told = ngettext(
+        "It can take a minute to arrive. The code works for %(minutes)s minute.",
+        "It can take a minute to arrive. The code works for %(minutes)s minutes.",
+        minutes,
+    )
+    return told % {"minutes": minutes}
 
 
 def _over(reason: Reason) -> Reason:

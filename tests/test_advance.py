@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from passwordless import flow, limits
+from passwordless.flow.advance import Step
 from passwordless.models import VerificationAttempt
 from passwordless.outcomes import Handle, Visitor
 from passwordless.states import Channel, EventKind, Public, Purpose, Reason, Status
@@ -336,14 +338,46 @@ class TestTurnedDown:
 class TestNextStep:
     @pytest.mark.parametrize("status", [status for status in Status if status not in ("pending", "checking")])
     def test_only_what_waits_for_a_code_has_one(self, status):
-        assert flow.next_step(support.make(status=status), OWNER, BEGIN) is None
+        assert Step(None, BEGIN) == flow.next_step(support.make(status=status), OWNER, BEGIN)
+
+    def test_after_the_end_nothing_tells_of_others_who_use_the_number_now(self, clock):
+        old = begin()
+        support.guess_wrong(old, 3)
+        clock.shift(600)
+        begin()
+        row = attempt(old)
+        assert limits.wait(NUMBER, STRANGER, timezone.now()) is not None
+        assert Step(None, after(600)) == flow.next_step(row, STRANGER, after(600))
+
+    def test_who_joins_a_browser_that_logged_in_before_waits_as_long_as_it_does(self, settings):
+        support.configure(settings, CHANNELS=["sms", "whatsapp"], WHATSAPP_SENDER="12125550100")
+        known = Visitor(ip=OWNER.ip, session="known", device="one")
+        handle = flow.start(NUMBER, known).handle
+        joined = flow.start(NUMBER, STRANGER).handle
+        told = [flow.next_step(attempt(handle), who, BEGIN).at for who in (known, STRANGER)]
+        assert [after(30), after(30)] == told
+        assert Reason.WAIT == flow.advance(joined, STRANGER).reason
+
+    def test_what_was_lost_is_asked_for_again_as_soon_as_that_helps(self):
+        row = support.make(
+            status=Status.STARTING, claimed_at=BEGIN, live_number=NUMBER, open_until=after(318)
+        )
+        told = [flow.next_step(row, OWNER, after(seconds)) for seconds in (0, 40)]
+        assert [Step(None, after(18)), Step(None, after(40))] == told
+
+    @pytest.mark.parametrize(("held", "seconds"), [("", 0), (NUMBER, 240)])
+    def test_after_the_end_a_new_one_waits_for_what_vonage_still_holds(self, held, seconds):
+        row = support.make(status=Status.FAILED, live_number=held or None, open_until=after(240))
+        assert Step(None, after(seconds)) == flow.next_step(row, OWNER, BEGIN)
 
     def test_it_tells_channel_and_time_as_they_are_now(self):
         row = attempt(begin())
         told = [flow.next_step(row, OWNER, after(seconds)) for seconds in (0, 45, 100)]
         assert [after(60), after(60), after(100)] == [step.at for step in told]
         assert {Channel.VOICE} == {step.channel for step in told}
-        assert [None, None] == [flow.next_step(row, OWNER, after(seconds)) for seconds in (150, 300)]
+        assert [Step(None, row.open_until)] * 2 == [
+            flow.next_step(row, OWNER, after(seconds)) for seconds in (150, 299)
+        ]
 
     def test_the_statements_are_few(self, clock, django_assert_max_num_queries):
         handle = begin()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from .. import devices, gateway, limits, people
-from ..models import AttemptEvent, VerificationAttempt
+from ..conf import settings
+from ..models import AttemptEvent, VerificationAttempt, durable
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, EventKind, Reason, Status
 from ..vonage.dialect import Dialect
+from .asker import patience
 from .asking import Answer, ask
 from .payment import note, pay, refuse
 from .sending import LONGEST
@@ -22,26 +23,35 @@ from .start import start
 CALL_AFTER = timedelta(seconds=60)
 
 
-@dataclass(frozen=True)
-class Step:
-    """The next step of an attempt: its channel, and from when it may be asked for."""
+class Step(NamedTuple):
+    """What can be asked for next: a step of this request, or a new one (None), and from when."""
 
-    channel: Channel
+    channel: Channel | None
     at: datetime
 
 
-def next_step(attempt: VerificationAttempt, visitor: Visitor, now: datetime) -> Step | None:
-    """Return the step that a visitor may ask for, or None if this request has no further one."""
+def next_step(attempt: VerificationAttempt, visitor: Visitor, now: datetime) -> Step:
+    """Return what a visitor may ask for next."""
     status, _ = attempt.state(now)
-    following = attempt.current_step(now) + 1
-    if status not in (Status.PENDING, Status.CHECKING) or following >= len(attempt.plan):
-        return None
-    channel = Channel(attempt.plan[following])
+    waiting, following = status in (Status.PENDING, Status.CHECKING), attempt.current_step(now) + 1
+    if not waiting and not attempt.live_number:
+        # Others may be using the number by now, and a wait would tell of them.
+        return Step(None, now)
     who = devices.recognised(visitor, attempt.number)
-    earliest = limits.wait(attempt.number, who, now) or now
+    waited = limits.wait(attempt.number, who, now) or now
+    if status is Status.STARTING and attempt.claimed_at is not None:
+        # From then on, whoever asks again has it sent again.
+        return Step(None, max(waited, attempt.claimed_at + patience()))
+    if not waiting or following >= len(attempt.plan):
+        # One open request a number: a new one has to wait until this is known to be over at Vonage.
+        return Step(None, max(waited, attempt.open_until))
+    if attempt.step_at is not None and settings.RESEND_WAITS:
+        # A browser that logged in before waits by a gate of its own: whoever joins must not pass beside it.
+        waited = max(waited, attempt.step_at + timedelta(seconds=settings.RESEND_WAITS[0]))
+    channel = Channel(attempt.plan[following])
     if channel is Channel.VOICE and attempt.sent_at is not None:
-        earliest = max(earliest, attempt.sent_at + CALL_AFTER)
-    return Step(channel, max(earliest, now))
+        waited = max(waited, attempt.sent_at + CALL_AFTER)
+    return Step(channel, waited)
 
 
 def advance(handle: Handle, visitor: Visitor) -> Outcome:
@@ -60,18 +70,20 @@ def advance(handle: Handle, visitor: Visitor) -> Outcome:
         return start(attempt.number, visitor, handle.purpose, held=handle, first=attempt.plan[0])
     visitor = devices.recognised(visitor, attempt.number)
     step = next_step(attempt, visitor, now)
-    if step is None:
-        return Outcome(status, Reason.NO_MORE_STEPS, attempt.open_until)
+    if step.channel is None:
+        return Outcome(status, Reason.NO_MORE_STEPS, step.at)
     if step.at > now:
         return Outcome(status, Reason.WAIT, step.at)
-    return _go(attempt, handle, visitor, step, now)
+    return _go(attempt, handle, visitor, step.channel, now)
 
 
-def _go(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, step: Step, now: datetime) -> Outcome:
+def _go(
+    attempt: VerificationAttempt, handle: Handle, visitor: Visitor, channel: Channel, now: datetime
+) -> Outcome:
     """Pay, ask, and write down what that did to the life of the request."""
     dialect = gateway.dialect(attempt.api)
     try:
-        with transaction.atomic(durable=True):
+        with durable():
             noted = pay(attempt, visitor, now)
     except limits.Limited as refusal:
         refuse(attempt, refusal.reason, visitor, now)
@@ -82,19 +94,19 @@ def _go(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, step: St
     secret = answer.asked and people.are_secret(handle.purpose)
     if answer.reason is not Reason.OK and not secret:
         return _stayed(attempt, answer, visitor)
-    _went(attempt, dialect, answer, visitor, step)
+    _went(attempt, dialect, answer, visitor, channel)
     return Outcome(Status.PENDING, Reason.OK, handle=handle)
 
 
 def _went(
-    attempt: VerificationAttempt, dialect: Dialect, answer: Answer, visitor: Visitor, step: Step
+    attempt: VerificationAttempt, dialect: Dialect, answer: Answer, visitor: Visitor, channel: Channel
 ) -> None:
     now = timezone.now()
     index = attempt.current_step(now) + 1
     # Asked for at the very moment when Vonage went there by itself: no step beyond the last.
     index = min(index, len(attempt.plan) - 1)
     life = timedelta(seconds=dialect.step_seconds(len(attempt.plan)) * (len(attempt.plan) - index))
-    with transaction.atomic(durable=True):
+    with durable():
         VerificationAttempt.objects.filter(pk=attempt.pk, step__lt=index).update(
             step=index,
             step_at=now,
@@ -103,7 +115,7 @@ def _went(
             open_until=now + life,
         )
         kind = EventKind.NEXT if answer.reason is Reason.OK else EventKind.HIDDEN
-        _record(attempt, kind, answer, visitor, now, channel=step.channel)
+        _record(attempt, kind, answer, visitor, now, channel=channel)
 
 
 def _stayed(attempt: VerificationAttempt, answer: Answer, visitor: Visitor) -> Outcome:
@@ -122,7 +134,7 @@ def _stayed(attempt: VerificationAttempt, answer: Answer, visitor: Visitor) -> O
     _record(attempt, EventKind.REFUSED, answer, visitor, now)
     if not answer.sent or answer.reason is not Reason.UNAVAILABLE:
         subject = limits.owner(attempt.number, visitor)
-        with transaction.atomic(durable=True):
+        with durable():
             limits.give_back(limits.buckets("sends_per_number", subject), now)
     retry_at = limits.wait(attempt.number, visitor, now)
     return Outcome(Status(attempt.status), answer.reason, retry_at, reference=attempt.reference)
