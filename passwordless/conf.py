@@ -75,13 +75,9 @@ class Settings:
         return given
 
     def __getattr__(self, name: str) -> Any:
-        given = self.given
-        if name in given and name in DEFAULTS:
-            return given[name]
-        try:
-            return DEFAULTS[name]
-        except KeyError:
-            raise AttributeError(f"{name!r} is not a setting of passwordless") from None
+        if name not in DEFAULTS:
+            raise AttributeError(f"{name!r} is not a setting of passwordless")
+        return self.given.get(name, DEFAULTS[name])
 
 
 settings = Settings()

@@ -35,8 +35,7 @@ Labels = tuple[tuple[str, str], ...]
 
 def served() -> tuple[str, ...]:
     """Return the countries (ISO, sorted) whose numbers get codes: COUNTRIES, or all that have numbers."""
-    chosen = settings.COUNTRIES
-    return _served(phones.regions(), None if chosen is None else frozenset(chosen))
+    return _sorted(_allowed())
 
 
 def name(country: str, language: str = "") -> str:
@@ -74,6 +73,8 @@ def favourites(language: str = "") -> Labels:
 
     They are in `listed` too: who looks for their country by its letter must find it in the whole list.
     """
+    if not settings.FAVOURITE_COUNTRIES:
+        return ()
     labels = dict(listed(language))
     chosen = dict.fromkeys(settings.FAVOURITE_COUNTRIES)
     return tuple((country, labels[country]) for country in chosen if country in labels)
@@ -84,15 +85,20 @@ def preferred(accept_language: str) -> str:
 
     A tag without a region names none, and one of weight 0 is not wanted (RFC 9110, 12.4.2).
     """
-    allowed = frozenset(served())
+    allowed = _allowed()
     # Django reads the first 500 characters only, and nothing of a malformed header.
     tags = (tag for tag, weight in parse_accept_lang_header(accept_language) if weight > 0)
     return next((region for tag in tags if (region := _region(tag)) in allowed), "")
 
 
+def _allowed() -> frozenset[str]:
+    chosen = settings.COUNTRIES
+    return phones.regions() if chosen is None else phones.regions() & frozenset(chosen)
+
+
 @lru_cache(maxsize=16)
-def _served(known: frozenset[str], chosen: frozenset[str] | None) -> tuple[str, ...]:
-    return tuple(sorted(known if chosen is None else known & chosen))
+def _sorted(countries: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(countries))
 
 
 def _region(tag: str) -> str:

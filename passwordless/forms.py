@@ -17,7 +17,7 @@ from .conf import settings
 from .outcomes import Handle, Outcome
 from .states import Channel, Public, Purpose, Reason
 from .visitor import visitor
-from .widgets import CountrySelect
+from .widgets import Carried, CountrySelect, Line
 
 HINTS = {
     Channel.SMS: _("We'll text you a code. Message and data rates may apply."),
@@ -51,11 +51,11 @@ class PhoneForm(forms.Form):
         label=_("Mobile number"),
         strip=False,
         error_messages={"required": sentences.REFUSALS["empty"]},
-        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}),
+        widget=Line(attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}),
     )
     channel = Offer(label=_("How should we send the code?"), required=False)
     # A plain field: what cannot be a destination is dropped later and stops no code.
-    next = forms.Field(required=False, widget=forms.HiddenInput)
+    next = forms.Field(required=False, widget=Carried)
 
     outcome: Outcome | None = None
 
@@ -140,7 +140,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         strip=False,
         error_messages={"required": sentences.NO_CODE},
-        widget=forms.TextInput(
+        widget=Line(
             attrs={
                 "inputmode": "numeric",
                 "autocomplete": "one-time-code",
@@ -151,7 +151,7 @@ class CodeForm(forms.Form):
             }
         ),
     )
-    ticket = forms.CharField(required=False, widget=forms.HiddenInput)
+    ticket = forms.CharField(required=False, widget=Carried)
 
     outcome: Outcome | None = None
     user: Any = None

@@ -39,6 +39,7 @@ MULTIPROCESS = (
 T = TypeVar("T")
 
 _lock = threading.RLock()
+_written: tuple[Mapping[str, Any], bool, tuple[Any, ...]] | None = None
 _built: dict[tuple[Any, ...], Dialect] = {}
 _clients: dict[tuple[Any, ...], Client] = {}
 _emulators: dict[tuple[Any, ...], Emulator] = {}
@@ -70,7 +71,14 @@ def warm(recent: Callable[[], Iterable[float]]) -> None:
 
 
 def _recipe() -> tuple[Any, ...]:
-    return (in_process(), *(_hashable(getattr(settings, key)) for key in INGREDIENTS))
+    """Return what a gateway is made by now; the twenty settings are read anew only when one has changed."""
+    global _written
+    # Read once: another thread may write it meanwhile.
+    given, debug, known = settings.given, django_settings.DEBUG, _written
+    if known is None or known[:2] != (given, debug):
+        made = (in_process(), *(_hashable(getattr(settings, key)) for key in INGREDIENTS))
+        _written = known = (dict(given), debug, made)
+    return known[2]
 
 
 def _hashable(value: Any) -> Any:

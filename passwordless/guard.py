@@ -6,15 +6,15 @@ do is type a code, and Vonage blocks whole networks for that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from . import limits, signals, tally
 from .conf import settings
-from .models import AttemptEvent, Counter, VerificationAttempt
+from .models import AttemptEvent, Counter, VerificationAttempt, durable, home
 from .states import LIVE, EventKind, Reason, Status
 from .tally import Bucket, Counted
 
@@ -49,8 +49,7 @@ class Pumped(Exception):
         self.block = block
 
 
-@dataclass(frozen=True)
-class Conversion:
+class Conversion(NamedTuple):
     """How many sends have ended, and how many of them with a right code."""
 
     ended: int
@@ -62,8 +61,7 @@ class Conversion:
         return self.verified / self.ended if self.ended else 1.0
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A block of numbers that is closed: from when, until when, and by which event (its primary key).
 
     `digits` is what its numbers begin with. Beside the last three digits of an attempt it would make a whole
@@ -107,7 +105,7 @@ def close(block: str, now: datetime) -> Bucket:
     enforced = settings.PUMPING_GUARD == "enforce"
     gate = _gate(block)
     level = limits.bucket("guard_level", block, limits.UNLIMITED, LONGEST, Reason.BLOCK_CLOSED)
-    with transaction.atomic(durable=True):
+    with durable():
         # Looking takes the row; what the caller counted on it is rolled back by now.
         used, _ends_at = tally.count([gate], now.timestamp(), change=0)[gate.key]
         if not ENOUGH // 2 - 1 <= used < CLOSED:
@@ -120,7 +118,7 @@ def close(block: str, now: datetime) -> Bucket:
         Counter.objects.filter(key=level.key).update(ends_at=now.timestamp() + seconds + LONGEST)
         told = f"closed for {seconds // 60} min" if enforced else "only noted"
         _write(block, told, now)
-    return replace(gate, window=seconds)
+    return gate._replace(window=seconds)
 
 
 def closed(now: datetime) -> list[Block]:
@@ -150,20 +148,15 @@ def gates_around(event: AttemptEvent) -> list[Bucket]:
     return [_gate(event.block.rstrip(ANY)[:-1])] if event.block.count(ANY) == 3 else []
 
 
-def country_of(event: AttemptEvent) -> str:
-    """Return the country (ISO) that such an event names, or an empty string."""
-    return event.detail.partition(":")[0] if ":" in event.detail else ""
-
-
 def size_of(event: AttemptEvent) -> int:
     """Return how many numbers the block of such an event has."""
     return int(10 ** event.block.count(ANY))
 
 
-def describe(event: AttemptEvent, country: str) -> str:
+def describe(event: AttemptEvent) -> str:
     """Return what everybody of the staff may know of such a block: "US: 1,000 numbers"."""
     size = f"{size_of(event):,} numbers"
-    return f"{country}: {size}" if country else size
+    return f"{event.country}: {size}" if event.country else size
 
 
 def watch(country: str, counted: Counted, now: datetime) -> None:
@@ -191,21 +184,22 @@ def _is_news(country: str, now: datetime) -> bool:
 
 def _tell(country: str, conversion: Conversion, now: datetime) -> None:
     detail = f"{country}: {conversion.verified} of {conversion.ended} verified in the last hour"
-    AttemptEvent.objects.create(kind=EventKind.CONVERSION, at=now, detail=detail)
+    AttemptEvent.objects.create(kind=EventKind.CONVERSION, at=now, country=country, detail=detail)
     # A receiver that writes a mail, or fails in the database, must not hold or break the start.
     transaction.on_commit(
         lambda: signals.conversion_low.send_robust(
             VerificationAttempt, country=country, ended=conversion.ended, verified=conversion.verified
-        )
+        ),
+        using=home(),
     )
 
 
 def _write(block: str, told: str, now: datetime) -> None:
     """Write down that a block is pumped; its digits go where no page shows them, not into the detail."""
     number, country = _neighbour(block) or (f"{block}{ANY * 3}", "")
-    event = AttemptEvent(kind=EventKind.PUMPING, at=now, reason=Reason.BLOCK_CLOSED)
+    event = AttemptEvent(kind=EventKind.PUMPING, at=now, reason=Reason.BLOCK_CLOSED, country=country)
     event.block = block + ANY * (len(number) - len(block))
-    event.detail = f"{describe(event, country)}, {told}"
+    event.detail = f"{describe(event)}, {told}"
     event.save()
 
 
@@ -223,7 +217,7 @@ def _block(event: AttemptEvent, ends_at: float) -> Block:
         event=event.pk,
         digits=event.block.rstrip(ANY),
         size=size_of(event),
-        country=country_of(event),
+        country=event.country,
         since=event.at,
         until=datetime.fromtimestamp(ends_at, UTC),
     )

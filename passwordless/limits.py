@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
+from django.conf import settings as django_settings
+
 from . import seals, tally
 from .conf import settings
 from .models import Counter
@@ -47,6 +49,9 @@ UNLIMITED = 2**30
 FOREVER = 100 * 365 * 86400.0
 """Seconds."""
 
+SEALED = 28
+"""Hex digits of the HMAC of a subject: 112 bits, which leave room for the name of the bucket."""
+
 
 class Limited(Exception):
     """Raised inside the caller's transaction, so that its rollback takes back whatever else was counted."""
@@ -76,7 +81,7 @@ def parse(rates: str | None) -> tuple[tuple[int, float], ...]:
 
 def buckets(name: str, subject: str) -> list[Bucket]:
     """Return the buckets of one limit for one subject (a number, an address, a session, a country)."""
-    rates = {**DEFAULTS, **settings.LIMITS}[name]
+    rates = settings.LIMITS.get(name, DEFAULTS[name])
     return [
         bucket(f"{name}/{window:g}", subject, limit, window, REASONS[name], coarse=name not in EXACT)
         for limit, window in parse(rates)
@@ -143,6 +148,8 @@ def network(ip: str | None) -> str:
     """Return what counts as one address: IPv6 by /64; all that are unknown share one."""
     if not ip:
         return "unknown"
+    if ":" not in ip:
+        return ip
     address = ip_address(ip)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
@@ -214,8 +221,16 @@ def _rate(part: str) -> tuple[int, float]:
 
 
 def bucket(name: str, subject: str, limit: int, window: float, reason: Reason, **nature: bool) -> Bucket:
-    key, *former = seals.seals(f"passwordless.limits.{name}", subject)
+    """Return one. What is counted of one subject lies side by side, so that a login writes few pages of an index."""
+    secrets = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
+    key, *former = [f"{seal}.{name}" for seal in _seals(subject, secrets)]
     return Bucket(key, limit, window, reason, former=tuple(former), **nature)
+
+
+# A number is sealed once, and not for each of its five buckets; the last few stay in the memory of the process.
+@lru_cache(maxsize=16)
+def _seals(subject: str, _secrets: tuple[str | bytes, ...]) -> tuple[str, ...]:
+    return tuple(seal[:SEALED] for seal in seals.seals("passwordless.limits", subject))
 
 
 def _gate(subject: str) -> Bucket:

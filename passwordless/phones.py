@@ -53,8 +53,15 @@ def parse(text: str, region: str = "", channel: str = "") -> str:
 def spell(text: str) -> str:
     """Return a valid number in any usual spelling as E.164, be it served or not. Raises NumberRefused."""
     clean = _clean(text)
-    reserved = _reserved(clean)
-    return reserved or _e164(_read(clean, home()))
+    if reserved := _reserved(clean):
+        return reserved
+    try:
+        return _e164(_read(clean, home()))
+    except NumberRefused:
+        # As Vonage and its dashboard write them: the country's code, and no plus.
+        if "+" in clean:
+            raise
+        return _e164(_read(f"+{clean}", home()))
 
 
 def home() -> str:
@@ -62,6 +69,7 @@ def home() -> str:
     return settings.DEFAULT_REGION or FALLBACK
 
 
+@cache
 def regions() -> frozenset[str]:
     """Return the ISO countries in which there are telephone numbers."""
     import phonenumbers
@@ -163,9 +171,9 @@ def _read(text: str, region: str) -> Parsed:
         read = [phonenumbers.parse(spelling, region) for spelling in spellings]
     except phonenumbers.NumberParseException:
         raise NumberRefused("unreadable") from None
-    number = next(filter(phonenumbers.is_valid_number, read), read[0])
-    if not phonenumbers.is_valid_number(number):
-        raise NumberRefused(_what_is_wrong(number), _meant(number, region))
+    number = next(filter(phonenumbers.is_valid_number, read), None)
+    if number is None:
+        raise NumberRefused(_what_is_wrong(read[0]), _meant(read[0], region))
     return number
 
 

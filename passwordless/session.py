@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.crypto import get_random_string
 
 from . import seals
 from .outcomes import Handle
@@ -26,7 +26,7 @@ def held(request: HttpRequest) -> Handle | None:
 
 def nonce(request: HttpRequest) -> str:
     """Return the tag of this session, or a new one that `keep` will write down."""
-    return str(_kept(request).get("nonce") or get_random_string(16))
+    return str(_kept(request).get("nonce") or token_urlsafe(12))
 
 
 def keep(request: HttpRequest, handle: Handle, *, tag: str, next_url: str = "") -> None:

@@ -38,9 +38,9 @@ SOURCES: dict[Status, frozenset[Status]] = {
 class Purpose(TextChoices):
     """What a right code is for. Decided by the session that typed it, never by the attempt."""
 
-    LOGIN = "login", _("Log in")
-    CONFIRM = "confirm", _("Confirm")
-    LINK = "link", _("Link a number")
+    LOGIN = "login", pgettext_lazy("purpose", "Log in")
+    CONFIRM = "confirm", pgettext_lazy("purpose", "Confirm")
+    LINK = "link", pgettext_lazy("purpose", "Link a number")
 
 
 class Channel(TextChoices):

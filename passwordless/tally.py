@@ -8,8 +8,8 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connections, router
 from django.db.models import Case, F, Value, When
@@ -33,8 +33,7 @@ QUICK = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
 logger = logging.getLogger("passwordless")
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """At most `limit` in `window` seconds, counted from the first."""
 
     key: str
@@ -86,17 +85,7 @@ def _in_rows(chosen: Sequence[Bucket], now: float, change: int, clear: Collectio
     connection = connections[router.db_for_write(Counter)]
     if connection.vendor not in ("sqlite", "postgresql"):
         return _row_by_row(chosen, now, change, clear)
-    table = connection.ops.quote_name(Counter._meta.db_table)
-    rows = ", ".join(["(%s, %s, %s)"] * len(chosen))
-    cleared = f"WHEN {table}.key IN ({', '.join(['%s'] * len(clear))}) THEN 0 " if clear else ""
-    # The only pieces put into the text are our own table's name and fixed patterns.
-    statement = (
-        f"INSERT INTO {table} (key, used, ends_at) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
-        f"used = CASE WHEN {table}.ends_at <= %s THEN excluded.used {cleared}"
-        f"WHEN {table}.used + %s < 0 THEN 0 ELSE {table}.used + %s END, "
-        f"ends_at = CASE WHEN {table}.ends_at <= %s THEN excluded.ends_at ELSE {table}.ends_at END "
-        "RETURNING key, used, ends_at"
-    )
+    statement = _upsert(connection.ops.quote_name(Counter._meta.db_table), len(chosen), len(clear))
     # Only counting begins a window: what is taken back or looked at leaves one that is over.
     first, begins = max(change, 0), change > 0
     values = [
@@ -105,6 +94,20 @@ def _in_rows(chosen: Sequence[Bucket], now: float, change: int, clear: Collectio
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values, now, *sorted(clear), change, change, now])
         return {key: (used, ends_at) for key, used, ends_at in cursor.fetchall()}
+
+
+@lru_cache(maxsize=64)
+def _upsert(table: str, count: int, cleared: int) -> str:
+    rows = ", ".join(["(%s, %s, %s)"] * count)
+    clear = f"WHEN {table}.key IN ({', '.join(['%s'] * cleared)}) THEN 0 " if cleared else ""
+    # The only pieces put into the text are our own table's name and fixed patterns.
+    return (
+        f"INSERT INTO {table} (key, used, ends_at) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
+        f"used = CASE WHEN {table}.ends_at <= %s THEN excluded.used {clear}"
+        f"WHEN {table}.used + %s < 0 THEN 0 ELSE {table}.used + %s END, "
+        f"ends_at = CASE WHEN {table}.ends_at <= %s THEN excluded.ends_at ELSE {table}.ends_at END "
+        "RETURNING key, used, ends_at"
+    )
 
 
 def _row_by_row(chosen: Sequence[Bucket], now: float, change: int, clear: Collection[str]) -> Counted:
@@ -138,7 +141,7 @@ def _carry_over(chosen: Sequence[Bucket], now: float) -> None:
             row.delete()
         else:
             known.delete()
-            Counter.objects.filter(pk=row.pk).update(key=renamed[row.key])
+            Counter.objects.filter(key=row.key).update(key=renamed[row.key])
 
 
 def _in_store(coarse: Sequence[Bucket], change: int) -> Counted:

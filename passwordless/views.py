@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -12,7 +13,7 @@ from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -20,12 +21,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.generic import FormView, TemplateView, View
 
-from . import devices, flow, gateway, phones, redirects, session
+from . import devices, flow, gateway, phones, redirects, sentences, session
+from .alone import alone
 from .conf import settings
 from .forms import CodeForm, PhoneForm
 from .models import VerificationAttempt
@@ -44,6 +45,9 @@ HTTP_STATUS = {Public.WAIT: 429, Public.BUSY: 429, Public.UNAVAILABLE: 503}
 logger = logging.getLogger("passwordless")
 
 FRAMES = "Content-Security-Policy"
+UNCACHED = "max-age=0, no-cache, no-store, must-revalidate, private"
+"""What never_cache writes, without its date, which costs more than all the rest of it."""
+
 GRACE = timedelta(seconds=5)
 """What has passed between the message and the page does not make a minute less of it."""
 
@@ -54,11 +58,8 @@ class Page(View):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
         """Return the view, wrapped once and not at each request, as a decorated method would be."""
-        view = csrf_protect(never_cache(super().as_view(**initkwargs)))
-        # With ATOMIC_REQUESTS an error after a guess would give the guess back.
-        return transaction.non_atomic_requests(
-            sensitive_variables()(sensitive_post_parameters("number", "code")(view))
-        )
+        view = _protected(super().as_view(**initkwargs))
+        return alone(sensitive_variables()(sensitive_post_parameters("number", "code")(view)))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse to run where each process would have an emulator of its own; forbid frames."""
@@ -74,6 +75,7 @@ class Page(View):
             told = error if isinstance(error, ImproperlyConfigured) else "the database does not answer"
             logger.error("Nobody can log in: %s (%s)", told, type(error).__name__)
             response = _unavailable()
+        response.headers["Cache-Control"] = UNCACHED
         response.headers["X-Frame-Options"] = "DENY"
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if not any("csp" in name.lower() for name in django_settings.MIDDLEWARE):
@@ -250,7 +252,7 @@ class DoneView(Page, TemplateView):
         return super().get_context_data(brand=settings.BRAND_NAME, **kwargs)
 
 
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
+@method_decorator(alone, name="dispatch")
 class LogoutView(auth_views.LogoutView):
     """Django's, by POST only; lands on our login page if the site has not said where."""
 
@@ -271,6 +273,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "passwordless/csrf_failure.html", {"brand": settings.BRAND_NAME}, status=403)
 
 
+def _protected(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Return the view behind a check for forged requests, which is done once where the site's middleware does it."""
+    checked = csrf_protect(view)
+
+    @wraps(view)
+    def choose(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        done = getattr(request, "csrf_processing_done", False)
+        return (view if done else checked)(request, *args, **kwargs)
+
+    return choose
+
+
 def _unavailable() -> HttpResponse:
     """Return a page that needs no database: neither session nor user."""
     page = render_to_string("passwordless/unavailable.html", {"brand": settings.BRAND_NAME})
@@ -281,19 +295,17 @@ def _standing(attempt: VerificationAttempt, who: Visitor, now: datetime) -> dict
     """Return what the code page shows of an attempt as it is now."""
     status, _ = attempt.state(now)
     step = flow.next_step(attempt, who, now)
+    seconds = max(round((step.at - now).total_seconds()), 0)
+    minutes = max(int((attempt.code_until(now) - now + GRACE).total_seconds() / 60), 1)
     return {
         "brand": settings.BRAND_NAME,
         "number": phones.display(attempt.number),
         "channel": attempt.channel(now).value,
         "sending": status is Status.STARTING,
         "ended": status not in LIVE,
-        "minutes": max(int((attempt.code_until(now) - now + GRACE).total_seconds() / 60), 1),
-        "next_step": step and {
-            "channel": step.channel.value,
-            "at": step.at,
-            "seconds": max(round((step.at - now).total_seconds()), 0),
-        },
-        "again_at": attempt.open_until,
+        "arrival": sentences.arrival(minutes),
+        "next_channel": step.channel.value if step.channel else "",
+        "wait": {"seconds": seconds, "told": sentences.wait(seconds, step.at)} if seconds else None,
         "code_length": settings.CODE_LENGTH,
     }  # fmt: skip
 

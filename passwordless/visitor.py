@@ -51,5 +51,7 @@ def _address(request: HttpRequest) -> str | None:
 
 def _agent(request: HttpRequest) -> str:
     """Return the user agent without anything that could forge a line of a log or hide text on a page."""
-    text = request.META.get("HTTP_USER_AGENT", "")[:200]
+    text: str = request.META.get("HTTP_USER_AGENT", "")[:200]
+    if text.isprintable():
+        return text
     return "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)

@@ -1,4 +1,6 @@
-"""The select of countries: native, with the site's favourites first, written once a language."""
+"""Native widgets, written without a template each: two hundred options, or two inputs, through templates would
+cost as much as the rest of the page.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,40 @@ class CountrySelect(forms.Widget):
     def render(
         self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
     ) -> SafeString:
-        """Return the markup. Two hundred options through a template would cost more than the rest of the page."""
+        """Return the markup."""
         options = _options(countries.favourites(), countries.listed(), _("Often used"), _("All countries"))
         mark = f'<option value="{value}"'
-        chosen = (
-            options.replace(mark, f"{mark} selected", 1) if value in dict(countries.listed()) else options
-        )
-        given = format_html_join("", ' {}="{}"', self.build_attrs(self.attrs, attrs).items())
+        # Two letters: a longer value could be markup that reaches from one option into the next.
+        chosen = options.replace(mark, f"{mark} selected", 1) if len(str(value)) == 2 else options
+        given = _attributes(*self.build_attrs(self.attrs, attrs).items())
         return format_html('<select name="{}"{}>{}</select>', name, given, mark_safe(chosen))  # noqa: S308 - escaped below
+
+
+class Line(forms.TextInput):
+    """A line to type in, or a value that is not shown where `input_type` is hidden."""
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        """Return the markup."""
+        text = self.format_value(value)
+        told = "" if text is None else format_html(' value="{}"', text)
+        given = _attributes(*self.build_attrs(self.attrs, attrs).items())
+        return format_html('<input type="{}" name="{}"{}{}>', self.input_type, name, told, given)
+
+
+class Carried(Line):
+    """What a form carries without showing it."""
+
+    input_type = "hidden"
+
+
+# The same few at each request: what a visitor typed is a value and never among them.
+@lru_cache(maxsize=64, typed=True)
+def _attributes(*given: tuple[str, Any]) -> SafeString:
+    """Return attributes; True stands for one without a value, False for none."""
+    pairs = ((name, "" if value is True else value) for name, value in given if value is not False)
+    return format_html_join("", ' {}="{}"', pairs)
 
 
 @lru_cache(maxsize=64)

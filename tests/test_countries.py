@@ -10,7 +10,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passwordless import countries
+from passwordless import countries, phones
 from tests.support import configure
 
 LANGUAGES = {
@@ -215,8 +215,10 @@ class TestListed:
         configure(settings, COUNTRIES=None)
         assert countries.listed("de") is countries.listed("de-at")
 
-    def test_a_country_newer_than_the_names_stands_at_the_end(self, settings, monkeypatch):
+    def test_a_country_newer_than_the_names_stands_at_the_end(self, settings, monkeypatch, request):
         monkeypatch.setattr(phonenumbers, "SUPPORTED_REGIONS", {"QA", "QQ", "ZW"})
+        phones.regions.cache_clear()
+        request.addfinalizer(phones.regions.cache_clear)
         configure(settings, COUNTRIES=None)
         assert ["QA", "ZW", "QQ"] == [country for country, _label in countries.listed("en")]
 

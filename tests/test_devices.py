@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.core import signing
 from django.http import HttpResponse
+from django.test import override_settings
 
 from passwordless import devices, flow, limits, seals
 from passwordless.outcomes import Visitor
@@ -32,19 +32,21 @@ def holder(value=None, ip="203.0.113.50"):
     )
 
 
-def resealed(value):
-    """Return a cookie signed for us, but sealed by nobody."""
-    return signing.TimestampSigner(salt=devices.SALT).sign(value)
+def sealed(told, number=NUMBER, salt=devices.SALT):
+    """Return a cookie that says `told`, sealed by us."""
+    return f"{told}.{seals.seal(salt, f'{told}:{number}')[: devices.LENGTH]}"
 
 
 def others(value):
-    """Return the same content signed with another key."""
-    content = signing.TimestampSigner(salt=devices.SALT).unsign(value)
-    return signing.TimestampSigner(key="of somebody else", salt=devices.SALT).sign(content)
+    """Return a cookie of the same content, sealed under another key."""
+    told = value.rpartition(".")[0]
+    with override_settings(SECRET_KEY="of somebody else"):
+        return sealed(told)
 
 
 def worthless():
-    mine = cookie()
+    mine, now = cookie(), int(support.BEGIN.timestamp())
+    device, given_at, seal = mine.split(".")
     return {
         "empty": "",
         "garbage": "garbage",
@@ -54,10 +56,13 @@ def worthless():
         "cut": cookie()[:-1],
         "of another device": ("y" if mine[0] == "x" else "x") + mine[1:],
         "of another key": others(cookie()),
-        "of another salt": signing.TimestampSigner(salt="another").sign("device.seal"),
-        "without a seal": resealed("device"),
-        "with an empty seal": resealed("device."),
-        "without a device": resealed(f".{seals.seal(devices.SALT, f':{OTHER}')[:32]}"),
+        "of another salt": sealed(f"device.{now}", salt="another"),
+        "made younger": f"{device}.{int(given_at) + 1}.{seal}",
+        "without a seal": f"{device}.{given_at}",
+        "with an empty seal": f"{device}.{given_at}.",
+        "with half a seal": f"{device}.{given_at}.{seal[:16]}",
+        "of another number, without a device": sealed(f".{now}", OTHER),
+        "of nobody, in half a character": "\ud800.1.\ud800",
         "very long": "a" * 10_000,
     }
 

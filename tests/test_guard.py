@@ -67,6 +67,10 @@ def said(kind=EventKind.PUMPING):
     return list(AttemptEvent.objects.filter(kind=kind).order_by("pk").values_list("detail", flat=True))
 
 
+def places(kind=EventKind.PUMPING):
+    return list(AttemptEvent.objects.filter(kind=kind).order_by("pk").values_list("country", flat=True))
+
+
 class TestClosing:
     def test_ten_ended_sends_without_a_success_close_the_block(self, clock):
         pump(clock)
@@ -106,7 +110,7 @@ class TestClosing:
     def test_it_is_written_down_without_a_number(self, clock):
         pump(clock)
         reason()
-        assert ["US: 1,000 numbers, closed for 60 min"] == said()
+        assert (["US: 1,000 numbers, closed for 60 min"], ["US"]) == (said(), places())
 
     def test_a_refused_start_spends_nothing_and_leaves_one_row_for_staff(self, clock):
         pump(clock)
@@ -287,6 +291,7 @@ class TestCountries:
         self.hear(django_capture_on_commit_callbacks)
         assert [{"country": "US", "ended": 20, "verified": 6}] == heard
         assert ["US: 6 of 20 verified in the last hour"] == said(EventKind.CONVERSION)
+        assert ["US"] == places(EventKind.CONVERSION)
 
     def test_thirty_five_percent_are_enough(self, clock, heard, django_capture_on_commit_callbacks):
         self.play(clock, 7, 13)
@@ -438,7 +443,14 @@ class TestListing:
         guard.close(self.ready(BLOCK), BEGIN)
         wanted, found = self.block(country="")
         assert wanted == found
-        assert ["1,000 numbers, closed for 60 min"] == said()
+        assert (["1,000 numbers, closed for 60 min"], [""]) == (said(), places())
+
+    def test_its_country_is_read_from_no_words(self, clock):
+        pump(clock)
+        reason()
+        AttemptEvent.objects.update(detail="FR: whatever somebody writes here one day")
+        wanted, found = self.block()
+        assert wanted == found
 
     def ready(self, block):
         """Fill the gate of a block without any attempt."""
@@ -465,6 +477,7 @@ class TestUnlockingOneBlock:
         assert (boss, "US: 1,000 numbers", timezone.now(), None) == (
             done.staff, done.detail, done.at, done.attempt,
         )  # fmt: skip
+        assert ["US"] == places(EventKind.UNLOCKED)
 
     def test_other_blocks_stay_closed(self, clock, boss):
         event, other = self.close(clock), self.close(clock, "+14155560")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count, permutations, product
@@ -45,7 +44,7 @@ def waiting(**values):
 def report(attempt, status="completed", *, summary=True, **changes):
     """Return what Vonage would report of an attempt."""
     about = Notice(attempt.request_id or str(uuid4()), reference(attempt), status, summary)
-    return replace(about, **changes)
+    return about._replace(**changes)
 
 
 def hear(notice, token=None):

@@ -116,8 +116,10 @@ def watched(caplog):
         said = "\n".join(map(logging.Formatter().format, records))
         sent = "\n".join(map(wire, Browser.answers))
         heads = "\n".join(map(head, Browser.answers))
-    assert [] == [secret for secret in secrets() if secret in said]
-    assert [] == [secret for secret in secrets() if secret in sent]
+        # Before the clock is let go: the phone shows only what has arrived by then.
+        hidden = secrets()
+    assert [] == [secret for secret in hidden if secret in said]
+    assert [] == [secret for secret in hidden if secret in sent]
     assert [] == [number for number in numbers() if number in bare(said) or number in bare(heads)]
 
 

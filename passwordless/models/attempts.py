@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -17,70 +18,13 @@ from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 from . import statements
 from .events import AttemptEvent
-from .keys import REFERENCE, new_key, tags
+from .keys import REFERENCE, new_key
+from .queries import AttemptQuerySet, patience
 
 CLAIMABLE = (
     "{id} = %s AND {guesses} = %s AND {expires_at} > %s"
     " AND ({status} = %s OR ({status} = %s AND {claimed_at} < %s))"
 )
-
-
-def patience() -> timedelta:
-    """Return after how long a checker that has not come back is taken for dead."""
-    return timedelta(seconds=conf.settings.CHECK_TIMEOUT + 10)
-
-
-class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
-    """Questions about attempts, by name."""
-
-    def by_key(self, key: str) -> VerificationAttempt | None:
-        """Return the one that a handle or a reference names, or None."""
-        return _by_key.one(key, self.db)
-
-    def durations(self) -> list[float]:
-        """Return how many seconds Vonage took to answer the last requests."""
-        real = self.exclude(api="decoy").filter(took__isnull=False).order_by("-created_at")
-        return [(took or 0) / 1000 for took in real.values_list("took", flat=True)[:20]]
-
-    def overdue(self, now: datetime) -> AttemptQuerySet:
-        """Return those whose time has passed but whose row has not been moved yet.
-
-        One that is being checked right now is its checker's: the code came in time.
-        """
-        late = self.filter(status__in=LIVE, ended_at__isnull=True, expires_at__lte=now)
-        return late.exclude(status=Status.CHECKING, claimed_at__gte=now - patience())
-
-    def standing(self, status: Status, now: datetime) -> AttemptQuerySet:
-        """Return those that are in `status` at `now`, as `VerificationAttempt.state` tells it."""
-        late = VerificationAttempt.objects.overdue(now).values("pk")
-        if status is Status.EXPIRED:
-            return self.filter(Q(status=status) | Q(pk__in=late))
-        return (
-            self.filter(status=status).exclude(pk__in=late) if status in LIVE else self.filter(status=status)
-        )
-
-    def doomed(self, now: datetime, moment: datetime) -> AttemptQuerySet:
-        """Return those from before `moment` that a prune at `now` deletes, moved and closed first or not."""
-        closed = Q(live_number__isnull=True) | Q(open_until__lte=now)
-        return self.filter(closed, created_at__lt=moment).exclude(status__in=LIVE, expires_at__gt=now)
-
-    def refuse(self, attempt: VerificationAttempt, reason: Reason, tag: str, now: datetime) -> None:
-        """Write `attempt` as refused, unless the same limit has a row in this window."""
-        attempt.status, attempt.reason, attempt.refusal = Status.REFUSED, reason, tag
-        attempt.ended_at, attempt.live_number = now, None
-        self.bulk_create([attempt], ignore_conflicts=True)
-
-    def closable(self, now: datetime) -> AttemptQuerySet:
-        """Return ended ones that still hold their number although the request is over at Vonage."""
-        return self.ended().filter(live_number__isnull=False, open_until__lte=now)
-
-    def ended(self) -> AttemptQuerySet:
-        """Return those that can move no more."""
-        return self.exclude(status__in=LIVE)
-
-    def of(self, number: str) -> AttemptQuerySet:
-        """Return those for `number` (E.164), the ones included whose number was forgotten."""
-        return self.filter(Q(number=number) | Q(number_tag__in=tags(number)))
 
 
 class VerificationAttempt(models.Model):
@@ -166,16 +110,18 @@ class VerificationAttempt(models.Model):
             models.Index(fields=["number_tag"], name="passwordless_attempt_tag"),
             models.Index(fields=["ip", "-created_at"], name="passwordless_attempt_ip"),
             # Not by status: a column that changes with each move would be written in here each time.
+            models.Index(fields=["expires_at"], name="passwordless_attempt_open", condition=Q(ended_at=None)),
+            models.Index(fields=["country", "-created_at", "-id"], name="passwordless_attempt_country"),
+            # What is rare and looked for, in the words of the filters, or SQLite passes it by.
             models.Index(
-                fields=["expires_at"], name="passwordless_attempt_open", condition=Q(ended_at__isnull=True)
+                fields=["reason", "-created_at", "-id", "country"], name="passwordless_attempt_trouble",
+                condition=~Q(reason="") & ~Q(reason=Reason.OK),
             ),
-            # What is rare, and looked for: an attempt on which all is well is never in it.
             models.Index(
-                fields=["reason", "-created_at", "-id"],
-                name="passwordless_attempt_trouble",
-                condition=~Q(reason__in=("", Reason.OK)),
+                fields=["purpose", "-created_at", "-id"], name="passwordless_attempt_purpose",
+                condition=~Q(purpose=Purpose.LOGIN),
             ),
-        )
+        )  # fmt: skip
 
     def __str__(self) -> str:
         status, _reason = self.state(timezone.now())
@@ -209,7 +155,7 @@ class VerificationAttempt(models.Model):
     def veiled(self) -> VerificationAttempt:
         """Return this row as it would look after a wrong code, for whom a right one did not let in."""
         shown = copy(self)
-        shown.status = Status.PENDING
+        shown.status, shown.live_number = Status.PENDING, self.number
         return shown
 
     def state(self, now: datetime) -> tuple[Status, Reason]:
@@ -312,13 +258,15 @@ class VerificationAttempt(models.Model):
         given = [("id", self.pk), *(("status", source) for source in legal)]
         if guess is not None:
             where, given = f"{where} AND {{guesses}} = %s", [*given, ("guesses", guess)]
-        using = router.db_for_write(VerificationAttempt)
-        with transaction.atomic(using=using):
+        using, told = router.db_for_write(VerificationAttempt), list(events)
+        # One statement is a transaction by itself.
+        with transaction.atomic(using=using) if told else nullcontext():
             if not legal or not self._update(values, where, given):
                 return False
-            statements.insert(events, using=using)
+            statements.insert(told, using=using)
+            # Before it is told, which is at once where no transaction is open.
+            self._set(values)
             transaction.on_commit(lambda: self._tell(to, reason), using=using)
-        self._set(values)
         return True
 
     def _update(self, values: dict[str, Any], where: str, given: statements.Given) -> bool:
@@ -331,9 +279,6 @@ class VerificationAttempt(models.Model):
 
     def _tell(self, status: Status, reason: Reason) -> None:
         signals.attempt_moved.send_robust(VerificationAttempt, attempt=self, status=status, reason=reason)
-
-
-_by_key = statements.Select(lambda key: VerificationAttempt._default_manager.filter(key=key))
 
 
 def _legal(to: Status, only: Status | None, *, claimed: bool) -> list[Status]:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ..states import Channel, EventKind, Purpose, Reason
 
@@ -14,11 +15,12 @@ class AttemptEvent(models.Model):
     """One line of the timeline: what happened, when, and what is known of whoever did it."""
 
     attempt = models.ForeignKey("VerificationAttempt", models.CASCADE, null=True, related_name="events")
-    kind = models.CharField(_("what"), max_length=12, choices=EventKind)
-    at = models.DateTimeField(_("when"))
+    kind = models.CharField(pgettext_lazy("event", "what"), max_length=12, choices=EventKind)
+    at = models.DateTimeField(pgettext_lazy("event", "when"))
     reason = models.CharField(_("reason"), max_length=20, choices=Reason, blank=True)
     vendor = models.CharField(_("Vonage's code"), max_length=20, blank=True)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True, default="")
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose, blank=True)
     took = models.PositiveIntegerField(_("milliseconds"), null=True)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
@@ -29,7 +31,7 @@ class AttemptEvent(models.Model):
         models.SET_NULL,
         null=True,
         related_name="+",
-        verbose_name=_("by"),
+        verbose_name=pgettext_lazy("staff", "by"),
         db_index=False,
     )
     # The first digits of a closed block: beside the last three of an attempt they would be a whole number.

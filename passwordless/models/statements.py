@@ -16,6 +16,7 @@ Given = Sequence[tuple[str, Any]]
 """Values in the order of the text that they go into, each with the name of its field."""
 
 PLACE = "\x00"
+AS_THEY_ARE = (models.CharField, models.IntegerField)
 
 
 class Select(Generic[M]):
@@ -109,8 +110,12 @@ def _insertion(instance: models.Model, connection: BaseDatabaseWrapper) -> tuple
 
 
 def _prepared(model: type[models.Model], name: str, value: Any, connection: BaseDatabaseWrapper) -> Any:
+    field = _fields(model)[name]
+    # Most of a row is what a driver takes as it is.
+    if value is None or (type(value) in (str, int) and isinstance(field, AS_THEY_ARE)):
+        return value
     plain = value.pk if isinstance(value, models.Model) else value
-    return _fields(model)[name].get_db_prep_save(plain, connection)
+    return field.get_db_prep_save(plain, connection)
 
 
 @lru_cache(maxsize=16)

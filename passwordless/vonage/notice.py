@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..states import Reason
 
@@ -34,8 +33,7 @@ class Unreadable(ValueError):
     """Not a notice of Verify v2."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What became of one channel."""
 
     channel: str
@@ -43,8 +41,7 @@ class Step:
     network: str = ""
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """One webhook: an event of a channel, or the summary at the end of a request."""
 
     request_id: str

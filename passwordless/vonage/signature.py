@@ -6,8 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_AGE = 300
 """Seconds for which a token is good."""
@@ -27,8 +26,7 @@ class Forged(Exception):
     """Not Vonage's, or not for us. The message says why, for staff, and holds nothing of the token."""
 
 
-@dataclass(frozen=True)
-class Receiver:
+class Receiver(NamedTuple):
     """Who we are: the secrets that may have signed, and the account and application it must be meant for."""
 
     secrets: Sequence[str]
