@@ -53,8 +53,14 @@ def looks(client, listed):
     row, last = young[100], min(VerificationAttempt.objects.count() // 50, 200)
     queries = {
         "default": "", "all": "period=all", "status": "period=all&status__exact=failed",
-        "rare reason": "period=90d&reason__exact=throttled", "country": "period=90d&country=NG",
-        "channel": "period=90d&channel=voice", "waiting": "period=all&status__exact=pending",
+        "overdue too": "period=all&status__exact=expired", "reason": "period=90d&reason__exact=throttled",
+        "country": "period=90d&country=NG", "channel": "period=90d&channel=voice",
+        # What is rare or not there at all, over all time: nothing ends the search early.
+        "waiting": "period=all&status__exact=pending", "being checked": "period=all&status__exact=checking",
+        "no such country": "period=all&country=NZ", "no such purpose": "period=all&purpose__exact=link",
+        "no such reason": "period=all&reason__exact=locked",
+        "country and reason": "period=all&country=FR&reason__exact=limit_ip",
+        "country and status": "period=all&country=NG&status__exact=failed",
         "last page": f"period=all&p={last}",
     }  # fmt: skip
     made = {

@@ -112,6 +112,18 @@ class TestFile:
         assert [told] == lines(clerk)
         assert [{name: str(value) for name, value in told.items()}] == table(clerk)
 
+    @pytest.mark.parametrize(("took", "told"), [(8.999999, 8), (8.5, 8), (8, 8), (0.4, 0), (-3, 0)])
+    def test_tells_whole_seconds_as_list_and_dashboard_do(self, client, took, told):
+        client.force_login(User.objects.create_superuser("root"), BACKEND)
+        ended = NOW + timedelta(seconds=took)
+        attempt(status=Status.VERIFIED, reason=Reason.OK, ended_at=ended, sends=1, sent_at=NOW, step_at=NOW)
+        assert [told] == [one["seconds_to_verify"] for one in lines(client)]
+        listed = client.get(LIST).content.decode()
+        assert [str(told)] == re.findall(r'<td class="field-seconds">([^<]*)</td>', listed)
+        dashboard = client.get(reverse("admin:passwordless_dashboard"), {"period": "24h"}).content.decode()
+        [card] = re.findall(r"<dt>Time to verify</dt>\s*<dd[^>]*><bdi>([^<]*)</bdi>", dashboard)
+        assert f"{told} s" == card
+
     def test_is_the_same_in_every_language(self, clerk):
         attempt(price=Decimal("1.5"))
         clerk.cookies.load({"django_language": "de"})

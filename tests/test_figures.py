@@ -337,7 +337,7 @@ class TestEdges:
 
     def test_a_bounded_number_of_statements(self, period, django_assert_num_queries):
         people(1, days_for(period), count=50)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(7):
             figures.read(period, NOW)
         figures.roll(NOW)
         with django_assert_num_queries(7):

@@ -2,14 +2,18 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 import time_machine
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from passwordless.models import AttemptEvent, Counter, VerificationAttempt, tags
+from passwordless import guard
+from passwordless.models import AttemptEvent, Counter, PhoneNumber, VerificationAttempt, tags
 from passwordless.states import EventKind, Reason, Status
 
 pytestmark = pytest.mark.django_db
@@ -252,7 +256,206 @@ class TestChanging:
         assert "csv" == AttemptEvent.objects.get().detail
 
 
+NUMBERS = reverse("admin:passwordless_phonenumber_changelist")
+BLOCK = NUMBER[:-3]
+
+
+@pytest.fixture
+def world(row, settings):
+    """One of everything: an attempt, a block that is closed, an event, a number of a user."""
+    settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "enforce"}
+    gate = guard.gates(NUMBER)[0].key
+    Counter.objects.create(key=gate, used=guard.ENOUGH, ends_at=NOW.timestamp() + 3600)
+    guard.close(BLOCK, NOW)
+    user = User.objects.create_user(NUMBER)
+    return {
+        "row": row,
+        "block": AttemptEvent.objects.get(kind=EventKind.PUMPING),
+        "event": AttemptEvent.objects.create(kind=EventKind.EXPORTED, at=NOW, detail="csv"),
+        "user": user,
+        "link": PhoneNumber.objects.create(user=user, number=NUMBER),
+    }
+
+
+def snapshot():
+    """Return each row that the desk could change, by model."""
+    models = [*apps.get_app_config("passwordless").get_models(), User, LogEntry]
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def changed(before):
+    now = snapshot()
+    return {name for name in now if now[name] != before[name]}
+
+
+def event_door(verb, event):
+    return reverse(f"admin:passwordless_attemptevent_{verb}", args=[event.pk])
+
+
+def number_door(verb, link):
+    return reverse(f"admin:passwordless_phonenumber_{verb}", args=[link.pk])
+
+
+def action(name, row, **more):
+    return {"action": name, "_selected_action": [row.pk], **more}
+
+
+POSTS = {
+    "add": lambda w: (reverse("admin:passwordless_verificationattempt_add"), FORGED),
+    "change": lambda w: (door("change", w["row"]), FORGED),
+    "delete": lambda w: (door("delete", w["row"]), FORGED),
+    "history": lambda w: (door("history", w["row"]), FORGED),
+    "edit in the list": lambda w: (LIST, FORGED | {"form-0-id": w["row"].pk}),
+    "delete selected": lambda w: (LIST, action("delete_selected", w["row"], post="yes")),
+    "search": lambda w: (LIST, {"q": NUMBER}),
+    "show the number": lambda w: (door("number", w["row"]), {}),
+    "unlock": lambda w: (LIST, action("unlock", w["row"], confirmed="yes")),
+    "ask to unlock": lambda w: (LIST, action("unlock", w["row"])),
+    "open a block": lambda w: (DASHBOARD, {"block": w["block"].pk, "confirmed": "yes"}),
+    "ask to open a block": lambda w: (DASHBOARD, {"block": w["block"].pk}),
+    "export csv": lambda w: (EXPORT, {}),
+    "export jsonl": lambda w: (f"{EXPORT}?format=jsonl", {}),
+    "export selected": lambda w: (LIST, action("export_csv", w["row"])),
+    "event: add": lambda w: (reverse("admin:passwordless_attemptevent_add"), FORGED),
+    "event: change": lambda w: (event_door("change", w["event"]), FORGED | {"detail": "nothing"}),
+    "event: delete": lambda w: (event_door("delete", w["event"]), FORGED),
+    "event: delete selected": lambda w: (EVENTS, action("delete_selected", w["event"], post="yes")),
+    "number: add": lambda w: (
+        reverse("admin:passwordless_phonenumber_add"),
+        {"user": w["user"].pk, "number": "+14155550177", "_save": "Save"},
+    ),
+    "number: change": lambda w: (number_door("change", w["link"]), FORGED | {"user": w["user"].pk}),
+    "number: delete": lambda w: (number_door("delete", w["link"]), {"post": "yes"}),
+    "number: delete selected": lambda w: (NUMBERS, action("delete_selected", w["link"], post="yes")),
+    "number: search": lambda w: (NUMBERS, {"q": NUMBER}),
+}
+"""What can be posted, to where."""
+
+LINKED = {"PhoneNumber", "AttemptEvent", "LogEntry"}
+# Who loses a number is logged out, which changes the user.
+UNLINKING = ({"superuser"}, LINKED | {"User"})
+EFFECTS = {
+    "search": (VIEWERS - {"full", "superuser"}, {"Counter"}),
+    "show the number": (TestTheFullNumber.SEERS, {"AttemptEvent"}),
+    "unlock": (TestUnlocking.OPENERS, {"AttemptEvent", "Counter"}),
+    "open a block": (TestUnlocking.OPENERS, {"AttemptEvent", "Counter"}),
+    "export csv": (TestExporting.TAKERS, {"AttemptEvent"}),
+    "export jsonl": (TestExporting.TAKERS, {"AttemptEvent"}),
+    "export selected": (TestExporting.TAKERS, {"AttemptEvent"}),
+    "number: add": ({"superuser"}, LINKED),
+    "number: delete": UNLINKING,
+    "number: delete selected": UNLINKING,
+}
+"""By whom it changes anything, and which tables. What is not named here changes nothing, whoever posts it."""
+
+every_post = pytest.mark.parametrize("what", POSTS)
+
+
+def finish(answer):
+    """Read an answer to its end, since what is streamed is made as it is read."""
+    return body(answer)
+
+
+class TestPosts:
+    @everybody
+    @every_post
+    def test_j5_change_what_they_may_and_no_other_row(self, world, who, what):
+        people, tables = EFFECTS.get(what, (set(), set()))
+        client, (url, fields) = person(who), POSTS[what](world)
+        before = snapshot()
+        finish(client.post(url, fields))
+        assert (tables if who in people else set()) == changed(before)
+
+    @everybody
+    def test_leave_every_attempt_as_it_was(self, world, who):
+        client, before = person(who), snapshot()["VerificationAttempt"]
+        for post in POSTS.values():
+            url, fields = post(world)
+            finish(client.post(url, fields))
+        assert before == snapshot()["VerificationAttempt"]
+
+    @every_post
+    def test_of_another_site_change_nothing(self, world, what):
+        client, (url, fields) = person("superuser"), POSTS[what](world)
+        client.handler.enforce_csrf_checks = True
+        before = snapshot()
+        assert 403 == client.post(url, fields).status_code
+        assert set() == changed(before)
+
+    @every_post
+    def test_sent_as_a_link_change_nothing(self, world, what):
+        client, (url, fields) = person("superuser"), POSTS[what](world)
+        before = snapshot()
+        finish(client.get(url, fields))
+        assert set() == changed(before)
+
+    @everybody
+    def test_open_a_block_for_those_who_may(self, world, who):
+        answer = person(who).post(DASHBOARD, {"block": world["block"].pk, "confirmed": "yes"})
+        opened = who in TestUnlocking.OPENERS
+        assert (302 if opened else refused(who)) == answer.status_code
+        assert opened == (f"{DASHBOARD}?period=7d" == answer.headers.get("Location"))
+        assert opened == (not guard.closed(NOW))
+
+
+PAGES = {
+    "list": lambda w: LIST,
+    "search": lambda w: f"{LIST}?q={NUMBER[1:]}",
+    "related": lambda w: f"{LIST}?near=number.{w['row'].pk}",
+    "filters": lambda w: f"{LIST}?period=all&country=US&status__exact=refused&reason__exact=limit_ip",
+    "detail": lambda w: door("change", w["row"]),
+    "history": lambda w: door("history", w["row"]),
+    "export": lambda w: EXPORT,
+    "export of a search": lambda w: f"{EXPORT}?q={tags(NUMBER)[0]}",
+    "dashboard": lambda w: DASHBOARD,
+    "events": lambda w: EVENTS,
+    "event": lambda w: event_door("change", w["block"]),
+    "numbers": lambda w: NUMBERS,
+    "search for the number of a user": lambda w: f"{NUMBERS}?q={NUMBER[1:]}",
+    "number of a user": lambda w: number_door("change", w["link"]),
+    "unlink": lambda w: number_door("delete", w["link"]),
+    "history of a number": lambda w: number_door("history", w["link"]),
+    "link": lambda w: reverse("admin:passwordless_phonenumber_add"),
+    "start": lambda w: reverse("admin:index"),
+}
+"""What can be looked at."""
+
+LINK = re.compile(r"""(?:href|action|formaction|src|data-[a-z-]*(?:url|href))=["']([^"']*)["']""")
+
+
+def addresses(answer):
+    """Return each address that an answer writes or leads to, as somebody would read it."""
+    found = [*LINK.findall(finish(answer)), answer.headers.get("Location", "")]
+    return [re.sub(r"[ ().-]", "", unquote(url)) for url in found]
+
+
 class TestAddresses:
+    @pytest.mark.parametrize("who", ["superuser", "full", "view"])
+    @pytest.mark.parametrize("what", PAGES)
+    def test_j8_written_into_a_page_name_no_number(self, world, who, what):
+        answer = person(who).get(PAGES[what](world))
+        assert [] == [url for url in addresses(answer) if "5550123" in url or BLOCK[1:] in url]
+
+    @pytest.mark.parametrize("who", ["superuser", "full", "view"])
+    @every_post
+    def test_j8_that_a_form_leads_to_name_no_number(self, world, who, what):
+        client, (url, fields) = person(who), POSTS[what](world)
+        found = addresses(client.post(url, fields))
+        assert [] == [url for url in found if "55501" in url or BLOCK[1:] in url]
+
+    @pytest.mark.parametrize("who", ["superuser", "full", "view", "staff"])
+    def test_j8_and_logs_of_all_that_can_be_done_hold_no_number(self, world, who, caplog):
+        client = person(who)
+        caplog.set_level("DEBUG")
+        for page in PAGES.values():
+            finish(client.get(page(world)))
+        for post in POSTS.values():
+            url, fields = post(world)
+            finish(client.post(url, fields))
+        written = [f"{record.getMessage()} {record.args}" for record in caplog.records]
+        kept = [str(entry) + entry.object_repr + entry.change_message for entry in LogEntry.objects.all()]
+        assert [] == [line for line in [*written, *kept] if "55501" in line and "(0." not in line[:3]]
+
     def test_j8_name_no_number(self, row):
         """What is linked or posted to; a proxy writes addresses down."""
         client = person("superuser")

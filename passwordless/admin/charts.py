@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.forms.utils import flatatt
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext_lazy as _
@@ -201,10 +200,18 @@ def _table(title: Text, head: Sequence[Text], lines: Iterable[Sequence[Text]]) -
 
 
 def _element(name: str, *content: Text, **attributes: Text) -> SafeString:
-    """Return an element. Everything that is given is escaped, unless it is an element already."""
-    words = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
-    inside = format_html_join("", "{}", ((one,) for one in content))
-    return format_html("<{}{}>{}</{}>", name, flatatt(words), inside, name)
+    """Return an element. Everything that is given is escaped, unless it is an element already.
+
+    The names are ours. By hand: format_html takes four times as long, and a page has a thousand elements.
+    """
+    words = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items()
+    )
+    return SafeString(f"<{name}{words}>{''.join(map(_escaped, content))}</{name}>")
+
+
+def _escaped(value: Text) -> str:
+    return conditional_escape(value if isinstance(value, str) else str(value))
 
 
 def _percent(value: float) -> str:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from .. import countries, figures, guard
 from ..conf import settings
@@ -27,6 +27,7 @@ from ..models import AttemptEvent, VerificationAttempt
 from ..states import Reason
 from . import charts
 from .charts import count
+from .timeline import ago
 
 PERIODS = {
     "24h": gettext_lazy("Last 24 hours"),
@@ -131,8 +132,8 @@ def _told(report: Report, now: datetime) -> dict[str, Any]:
 
 def _cards(now: Totals, before: Totals) -> list[Card]:
     return [
-        _counted(_("Sent"), now.sent, before.sent, note=_messages(now)),
-        _counted(_("Verified"), now.verified, before.verified, good=1),
+        _counted(pgettext("count", "Sent"), now.sent, before.sent, note=_messages(now)),
+        _counted(pgettext("count", "Verified"), now.verified, before.verified, good=1),
         _conversion(now, before),
         _median(now, before),
         _cost(now, before),
@@ -218,8 +219,8 @@ def _series(report: Report) -> SafeString:
         for point in report.series
     ]
     series = [
-        charts.Series(_("Sent"), [point.sent for point in report.series]),
-        charts.Series(_("Verified"), [point.verified for point in report.series]),
+        charts.Series(pgettext("count", "Sent"), [point.sent for point in report.series]),
+        charts.Series(pgettext("count", "Verified"), [point.verified for point in report.series]),
     ]
     sums = [count(sum(one.values)) for one in series]
     told = _("%(sent)s sent, %(verified)s of them verified.") % {"sent": sums[0], "verified": sums[1]}
@@ -281,6 +282,7 @@ def _health(report: Report) -> dict[str, Any]:
         "p95": NOTHING if health.p95_ms is None else _("%(count)s ms") % {"count": count(health.p95_ms)},
         "circuit": count(health.circuit_refusals),
         "webhook": health.last_webhook_at,
+        "ago": ago(health.last_webhook_at, timezone.now()) if health.last_webhook_at else "",
     }
 
 

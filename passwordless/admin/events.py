@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ..models import AttemptEvent
 from .filters import EventPeriodFilter, KindFilter
@@ -39,7 +40,7 @@ class EventAdmin(ReadOnly):
         told = {"title": _("Events that belong to no attempt"), **(extra_context or {})}
         return super().changelist_view(request, told)
 
-    @admin.display(description=_("by"))
+    @admin.display(description=pgettext_lazy("staff", "by"))
     def by(self, event: AttemptEvent) -> str:
         """Return who of the staff it was, where that is known."""
         return named(event.staff)

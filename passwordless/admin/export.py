@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -96,10 +96,13 @@ def download(
 
 
 def seconds(attempt: VerificationAttempt) -> int | None:
-    """Return how many seconds passed from the first request to the right code, if there was one."""
+    """Return how many whole seconds passed from the first request to the right code, if there was one.
+
+    Rounded down, and no less than none, as the figures of the dashboard count them.
+    """
     if attempt.status != Status.VERIFIED or attempt.ended_at is None:
         return None
-    return round((attempt.ended_at - attempt.created_at).total_seconds())
+    return max((attempt.ended_at - attempt.created_at) // timedelta(seconds=1), 0)
 
 
 def _changelist(request: HttpRequest, model_admin: AttemptAdmin) -> Any:

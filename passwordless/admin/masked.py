@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from .. import phones
 from ..models import tags
+from . import searches
 from .paginator import CappedPaginator
 
 # Generic for the type checker only.
@@ -43,11 +44,14 @@ class Masked(_ModelAdmin):
         css = {"all": ["passwordless/admin.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Turn a search into the address of what it finds."""
+        """Turn a search into the address of what it finds: of nothing, if it was one number too many."""
         term = request.POST.get(SEARCH_VAR, request.GET.get(SEARCH_VAR, "")).strip()
-        searched = SEARCH_VAR in request.POST or spelled(term)
-        if searched and self.has_view_permission(request):
-            return HttpResponseRedirect(self.found(request, term))
+        number = spelled(term)
+        if (SEARCH_VAR in request.POST or number) and self.has_view_permission(request):
+            refusal = searches.refusal(request) if number else ""
+            if refusal:
+                self.message_user(request, refusal, messages.WARNING)
+            return HttpResponseRedirect(self.found(request, NOTHING if refusal else term))
         page: HttpResponse = super().changelist_view(request, extra_context)
         return page
 

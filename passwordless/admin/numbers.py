@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,6 +19,7 @@ from .. import numbers as links
 from .. import phones
 from ..models import PhoneNumber
 from ..states import EventKind
+from . import searches
 from .masked import NOTHING, Masked, linked, named, spelled
 
 # Generic for the type checker only.
@@ -30,9 +33,15 @@ class PhoneNumberForm(_ModelForm):
     """Takes a number in any spelling; stored as typed it would never be found at login."""
 
     number = forms.CharField(label=_("number"), max_length=phones.MAX_LENGTH)
+    refusal: Callable[[], str]
 
     def clean_number(self) -> str:
-        """Return the number as E.164, or say why it gets no code."""
+        """Return the number as E.164, or say why it gets no code.
+
+        The answer tells whether somebody has the number, as a search does, and counts as one.
+        """
+        if told := self.refusal():
+            raise forms.ValidationError(told, code="limited")
         try:
             return phones.parse(self.cleaned_data["number"])
         except phones.NumberRefused as refused:
@@ -50,6 +59,12 @@ class PhoneNumberAdmin(Masked):
     readonly_fields = ("person", "masked", "verified_at")
     list_select_related = ("user",)
     search_fields = ("number",)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return a form that knows who asks."""
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.refusal = staticmethod(partial(searches.refusal, request))
+        return form
 
     def get_fields(self, request: HttpRequest, obj: PhoneNumber | None = None) -> Any:
         """Ask for a number to link it; show one that is linked by its last digits."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..models import AttemptEvent, VerificationAttempt
+from ..models import AttemptEvent, VerificationAttempt, together
 from ..states import EventKind
 
 LONGEST = 200
@@ -14,8 +14,14 @@ LONGEST = 200
 
 
 def looked(attempt: VerificationAttempt, staff: Any) -> None:
-    """Write down that `staff` saw the full number of an attempt."""
-    AttemptEvent.objects.create(attempt=attempt, kind=EventKind.LOOKED, at=timezone.now(), staff=staff)
+    """Write down that `staff` saw the full number of an attempt: in its timeline, and in the list of all events.
+
+    Who asks what somebody has looked at knows no attempt, and a prune takes the timelines first.
+    """
+    told = {"kind": EventKind.LOOKED, "at": timezone.now(), "staff": staff}
+    with together():
+        AttemptEvent.objects.create(attempt=attempt, **told)
+        AttemptEvent.objects.create(detail=f"{attempt.masked}, {attempt.reference}", **told)
 
 
 def exported(detail: str, staff: Any) -> None:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from ..models import AttemptEvent, VerificationAttempt
 from ..states import Channel, EventKind, Reason, Status
@@ -71,6 +72,23 @@ def lines(attempt: VerificationAttempt, now: datetime) -> list[Line]:
     return [replace(line, gap=_gap(line.at - last)) for line, last in zip(told, before, strict=True)]
 
 
+def ago(at: datetime, now: datetime) -> str:
+    """Return how long ago a moment was, in minutes, hours or days.
+
+    Not Django's `timesince` and a word for "ago": behind that word, many languages bend the unit.
+    """
+    minutes = (now - at) // timedelta(minutes=1)
+    if minutes < 1:
+        return str(_("just now"))
+    if minutes < 60:
+        return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
+    if minutes < 24 * 60:
+        hours = minutes // 60
+        return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+    days = minutes // (24 * 60)
+    return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+
+
 def exact(at: datetime) -> str:
     """Return date, time to the second and zone, as staff read it."""
     local = timezone.localtime(at)
@@ -88,7 +106,9 @@ def _words(event: AttemptEvent) -> str:
         event.get_channel_display(),
         why if event.reason not in ("", Reason.OK) and why != what else "",
         REPORTS.get(event.vendor, event.vendor) if event.kind == EventKind.REPORTED else event.vendor,
-        f"{event.took} ms" if event.took is not None else "",
+        _("%(count)s ms") % {"count": number_format(event.took, force_grouping=True)}
+        if event.took is not None
+        else "",
         event.ip or "",
         named(event.staff),
         event.detail,
@@ -131,6 +151,7 @@ def _end(attempt: VerificationAttempt, events: list[AttemptEvent], now: datetime
 def _gap(length: timedelta) -> str:
     """Return a difference in seconds; from two minutes on in words."""
     if length < timedelta(minutes=2):
-        return f"{length.total_seconds():+.1f} s"
+        seconds = number_format(round(length.total_seconds(), 1), 1)
+        return _("%(seconds)s s") % {"seconds": f"+{seconds}"}
     moment = timezone.now()
     return f"+{timesince(moment, moment + length, depth=1)}"

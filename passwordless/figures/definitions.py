@@ -27,13 +27,14 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, TruncDay, TruncHour
+from django.db.models.functions import TruncDay, TruncHour
 
 from ..models import AttemptQuerySet, Measure
-from ..models.attempts import patience
+from ..models.queries import patience
 from ..states import LIVE, EventKind, Reason, Status
 
 Name = TypeVar("Name")
+Times = QuerySet[Any, tuple[Any, ...]]
 
 READ = ("completed", "user_rejected")
 """Vonage's words for a message that somebody read: the right code came back, or three wrong ones or a no.
@@ -50,7 +51,6 @@ FAULTS = (
     Reason.UNAVAILABLE,
 )
 """Why a request fails that another provider, or our account in order, would have served."""
-HARMLESS = (*(reason for reason in Reason if reason not in FAULTS), "")
 UNASKED = (Reason.CIRCUIT_OPEN, Reason.CROWDED)
 """Why Vonage was not even asked."""
 NEVER = 2**31 - 1
@@ -63,7 +63,23 @@ SENT = Q(sends__gt=0)
 DECOY = Q(api="decoy", sends=0)
 HIDDEN = Q(events__kind=EventKind.HIDDEN)
 RIGHT = Q(status=Status.VERIFIED)
+FINE = Q(reason__in=("", Reason.OK))
+LET_IN = (Status.VERIFIED.value, Reason.OK.value)
 EURO = Q(currency__in=("", "EUR"))
+ANSWERED = Q(took__isnull=False) & ~Q(status=Status.REFUSED, reason__in=UNASKED)
+EACH = Count("pk", distinct=True)
+"""Attempts that a join with their events repeats."""
+
+UNTOLD = When(reason="", then=Value(Reason.OK))
+SUMS = {
+    "asked_sum": Sum("repeats"),
+    "sent_sum": Count("pk", filter=SENT),
+    "messages_sum": Sum("sends"),
+    "delivered_sum": Count("pk", filter=SENT & RIGHT),
+    "tried_sum": Count("pk", filter=Q(guesses__gt=0)),
+    "cost_sum": Sum("price", filter=EURO, default=0),
+}
+"""COUNTS, of the delivered only those that were verified."""
 
 
 class _Cut:
@@ -112,16 +128,21 @@ class WholeSeconds(Func):
 def cells(rows: AttemptQuerySet, now: datetime, **spans: Expression | F) -> QuerySet[Any, tuple[Any, ...]]:
     """Return, for each cell of `spans` and KEYS that has rows, these and COUNTS as they are at `now`.
 
-    Of the delivered only those that were verified; `reports` has the others.
+    Of the delivered only those that were verified; `reports` has the others. A cell comes twice if some of it
+    have not ended: only these can be late, and PostgreSQL sorts all rows to group them by a CASE of times.
     """
-    counts: QuerySet[Any, tuple[Any, ...]] = _keyed(rows, now, spans).annotate(
-        asked_sum=Sum("repeats"),
-        sent_sum=Count("pk", filter=SENT),
-        messages_sum=Sum("sends"),
-        delivered_sum=Count("pk", filter=SENT & RIGHT),
-        tried_sum=Count("pk", filter=Q(guesses__gt=0)),
-        cost_sum=Sum("price", filter=EURO, default=0),
+    ended = _grouped(
+        rows.filter(ended_at__isnull=False), F("status"), Case(UNTOLD, default=F("reason")), spans
     )
+    others = _keyed(rows.filter(ended_at__isnull=True), now, spans)
+    counts: QuerySet[Any, tuple[Any, ...]] = ended.annotate(**SUMS).union(others.annotate(**SUMS), all=True)
+    return counts
+
+
+def bars(rows: AttemptQuerySet, **spans: Expression | F) -> QuerySet[Any, tuple[Any, ...]]:
+    """Return, for each of `spans` that has rows, it, COUNTS as `cells` tells them, and the verified of the asked."""
+    verified = Sum("repeats", filter=RIGHT & FINE, default=0)
+    counts: QuerySet[Any, tuple[Any, ...]] = _spanned(rows, spans).annotate(**SUMS, verified_sum=verified)
     return counts
 
 
@@ -130,33 +151,52 @@ def reports(rows: AttemptQuerySet, now: datetime, **spans: Expression | F) -> Qu
 
     By themselves, and by a join: asked for row by row, PostgreSQL would read all events of all attempts.
     """
-    read = rows.filter(SENT, ~RIGHT, events__kind=EventKind.REPORTED, events__vendor__in=READ)
-    counts: QuerySet[Any, tuple[Any, ...]] = _keyed(read, now, spans).annotate(
-        delivered_sum=Count("pk", distinct=True)
-    )
+    counts: QuerySet[Any, tuple[Any, ...]] = _keyed(_read(rows), now, spans).annotate(delivered_sum=EACH)
     return counts
 
 
-def times(rows: AttemptQuerySet, now: datetime, **spans: Expression | F) -> QuerySet[Any, tuple[Any, ...]]:
-    """Return, for each of `spans`, how often each of both measures had which value: spans, measure, value, count."""
-    verify = _times(_verified(rows), Measure.VERIFY, spans)
-    answers = [_times(heap, Measure.ANSWER, spans) for heap in _answered(rows, now)]
-    both: QuerySet[Any, tuple[Any, ...]] = verify.union(*answers, all=True)
-    return both
+def bar_reports(rows: AttemptQuerySet, **spans: Expression | F) -> QuerySet[Any, tuple[Any, ...]]:
+    """Return the same for each of `spans`, whatever the attempts differ in otherwise."""
+    counts: QuerySet[Any, tuple[Any, ...]] = _spanned(_read(rows), spans).annotate(delivered_sum=EACH)
+    return counts
+
+
+def times(rows: AttemptQuerySet, now: datetime, **spans: Expression | F) -> tuple[Times, Times]:
+    """Return how often each of both measures had which value, as `spans`, measure, value and count.
+
+    Two questions: what is as dear as both together, PostgreSQL compiles first, which takes as long again.
+    """
+    verify = _times(_verified(rows), Measure.VERIFY, Count("pk"), spans)
+    answers = _times(_answered(rows, now), Measure.ANSWER, Count("pk"), spans)
+    return verify, answers.union(_times(_hidden(rows), Measure.ANSWER, EACH, spans), all=True)
 
 
 def is_verified(status: str, reason: str) -> bool:
     """Return whether a cell holds what ended with a right code and a visitor who may be served."""
-    return status == Status.VERIFIED and reason == Reason.OK
+    return (status, reason) == LET_IN
+
+
+def _spanned(rows: AttemptQuerySet, spans: dict[str, Any]) -> QuerySet[Any, tuple[Any, ...]]:
+    """Return rows that are to be grouped by `spans` alone."""
+    told: QuerySet[Any, tuple[Any, ...]] = rows.annotate(**spans).order_by().values_list(*spans)
+    return told
+
+
+def _read(rows: AttemptQuerySet) -> AttemptQuerySet:
+    return rows.filter(SENT, ~RIGHT, events__kind=EventKind.REPORTED, events__vendor__in=READ)
 
 
 def _keyed(rows: AttemptQuerySet, now: datetime, spans: dict[str, Any]) -> QuerySet[Any, tuple[Any, ...]]:
     """Return rows that are to be grouped by `spans` and KEYS."""
     late = _late(now)
     status = Case(When(late, then=Value(Status.EXPIRED)), default=F("status"))
-    reason = Case(
-        When(late, then=Value(Reason.EXPIRED)), When(reason="", then=Value(Reason.OK)), default=F("reason")
-    )
+    reason = Case(When(late, then=Value(Reason.EXPIRED)), UNTOLD, default=F("reason"))
+    return _grouped(rows, status, reason, spans)
+
+
+def _grouped(
+    rows: AttemptQuerySet, status: F | Case, reason: Case, spans: dict[str, Any]
+) -> QuerySet[Any, tuple[Any, ...]]:
     told = rows.annotate(stands=status, because=reason, **spans).order_by()
     keyed: QuerySet[Any, tuple[Any, ...]] = told.values_list(
         *spans, "country", "channels", "proved_by", "stands", "because"
@@ -166,33 +206,35 @@ def _keyed(rows: AttemptQuerySet, now: datetime, spans: dict[str, Any]) -> Query
 
 def _verified(rows: AttemptQuerySet) -> QuerySet[Any]:
     spent = ExpressionWrapper(F("ended_at") - F("created_at"), DurationField())
-    right = rows.filter(RIGHT, reason__in=("", Reason.OK), ended_at__isnull=False)
+    right = rows.filter(RIGHT, FINE, ended_at__isnull=False)
     return right.annotate(size=WholeSeconds(spent))
 
 
-def _answered(rows: AttemptQuerySet, now: datetime) -> list[QuerySet[Any]]:
-    """Return the starts that Vonage was asked for, in tens of milliseconds or NEVER, in three heaps.
-
-    Where a failure is hidden, the row looks like a decoy and forgets it in the end: the event knows.
-    """
+def _answered(rows: AttemptQuerySet, now: datetime) -> QuerySet[Any]:
+    """Return the starts that Vonage was asked for, in tens of milliseconds or NEVER."""
     gone = Q(status=Status.EXPIRED) | Q(status=Status.STARTING, reason=Reason.UNAVAILABLE) | _late(now)
     # What waits for a code has a time of sending; of what was lost before that, only the end is known.
     lost = gone & Q(sent_at__isnull=True) & ~Q(api="decoy")
-    told = Q(took__isnull=False) & ~Q(status=Status.REFUSED, reason__in=UNASKED)
-    never, tens = Value(NEVER), F("took") - F("took") % Value(10)
-    size = Case(When(lost, then=never), default=tens, output_field=IntegerField())
-    return [
-        rows.filter(~DECOY & (lost | told)).annotate(size=size),
-        rows.filter(DECOY & HIDDEN, events__reason__in=FAULTS).annotate(size=Cast(never, IntegerField())),
-        rows.filter(DECOY & HIDDEN & told, events__reason__in=HARMLESS).annotate(size=tens),
-    ]
+    return rows.filter(~DECOY & (lost | ANSWERED)).annotate(size=_size(lost))
 
 
-def _times(rows: QuerySet[Any], measure: Measure, spans: dict[str, Any]) -> QuerySet[Any, tuple[Any, ...]]:
+def _hidden(rows: AttemptQuerySet) -> QuerySet[Any]:
+    """Return the starts whose failure is hidden: the row looks like a decoy and forgets it, the event knows."""
+    fault = Q(events__reason__in=FAULTS)
+    # In one filter, so that all is asked of one and the same event.
+    return rows.filter(DECOY & HIDDEN & (fault | ANSWERED)).annotate(size=_size(fault))
+
+
+def _size(never: Q) -> Case:
+    tens = F("took") - F("took") % Value(10)
+    return Case(When(never, then=Value(NEVER)), default=tens, output_field=IntegerField())
+
+
+def _times(
+    rows: QuerySet[Any], measure: Measure, number: Count, spans: dict[str, Any]
+) -> QuerySet[Any, tuple[Any, ...]]:
     told = rows.annotate(measure=Value(measure.value), **spans).order_by()
-    counted: QuerySet[Any, tuple[Any, ...]] = told.values_list(*spans, "measure", "size").annotate(
-        times=Count("pk", distinct=True)
-    )
+    counted: Times = told.values_list(*spans, "measure", "size").annotate(times=number)
     return counted
 
 

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, Subquery, Sum, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Subquery, Sum, Value, When
 
-from ..models import Measure, Receipt, Rollup, RollupMark, RollupTime, Span, VerificationAttempt
+from ..models import (
+    AttemptQuerySet,
+    Measure,
+    Receipt,
+    Rollup,
+    RollupMark,
+    RollupTime,
+    Span,
+    VerificationAttempt,
+)
 from ..states import LIVE, Channel, Reason, Status
-from .definitions import COUNTS, FAULTS, KEYS, NEVER, UNASKED, Day, Hour, merged, times, within
+from .definitions import (
+    COUNTS,
+    FAULTS,
+    KEYS,
+    NEVER,
+    UNASKED,
+    Day,
+    Hour,
+    bar_reports,
+    bars,
+    cells,
+    merged,
+    times,
+    within,
+)
 from .distribution import median, percentile
 from .periods import DAY, HOUR, PERIODS, Period, day_of, end_of, hour_of
 from .report import ChannelLine, CountryLine, Freshness, Health, Point, ReasonLine, Report, Totals
-from .sheet import Counts, Key, counted, grouped, split, total
+from .sheet import Counts, Key, grouped, split, total
 
+Rows = QuerySet[Any, tuple[Any, ...]]
+
+ROLLED = {f"{name}_sum": Sum(name) for name in COUNTS}
 OK = Q(status=Status.VERIFIED, reason=Reason.OK)
 
 
@@ -58,7 +84,7 @@ class Window:
 
 @dataclass
 class Book:
-    """What was counted for one report."""
+    """What was counted for one report: `cells` of the period alone, and what was delivered in `bars` alone."""
 
     cells: dict[Key, Counts] = field(default_factory=dict)
     bars: dict[datetime, Counts] = field(default_factory=dict)
@@ -73,7 +99,7 @@ class Book:
 def read(period: str, now: datetime) -> Report:
     """Return the figures of the last `period` (a key of PERIODS) up to the end of this hour of UTC.
 
-    `now` is aware. Seven statements, whatever the period; five if nothing was rolled up yet.
+    `now` is aware. Seven statements, whatever the period; also if nothing was rolled up yet.
     Raises KeyError for another period.
     """
     last = Receipt.objects.order_by("-at").values_list("at", flat=True)[:1]
@@ -104,49 +130,59 @@ def _window(period: Period, mark: RollupMark | None, now: datetime) -> Window:
 
 
 def _book(window: Window, *, rolled: bool) -> Book:
-    lines = [*_live_cells(window)]
-    bars = [(start, counts) for start, _key, counts in lines] + (_rolled_bars(window) if rolled else [])
-    kept = [(key, counts) for start, key, counts in lines if start >= window.start]
+    bars = _live_bars(window) + (_rolled_bars(window) if rolled else [])
     return Book(
-        cells=grouped(kept + (_rolled_cells(window) if rolled else [])),
+        cells=grouped(_cells(window, rolled=rolled)),
         bars=grouped((window.bar_of(start), counts) for start, counts in bars if start >= window.start),
         previous=total(counts for start, counts in bars if start < window.start),
-        times=_distributions([*_live_times(window), *(_rolled_times(window) if rolled else [])]),
+        times=_distributions(_times(window, rolled=rolled)),
     )
 
 
-def _live_cells(window: Window) -> Iterator[tuple[datetime, Key, Counts]]:
-    """Return the cells of what is not rolled up yet, with the beginning of their bar or of the period before."""
+def _cells(window: Window, *, rolled: bool) -> list[tuple[Key, Counts]]:
+    """Return the cells of this period; by their bars too there would be thousands of what is not rolled up."""
+    live = cells(_live(window.start, window), window.now)
+    return [split(row, 0)[1:] for row in _with(live, _rolled_cells(window) if rolled else None)]
+
+
+def _rolled_cells(window: Window) -> Rows:
+    return Rollup.objects.filter(window.current).order_by().values_list(*KEYS).annotate(**ROLLED)
+
+
+def _live_bars(window: Window) -> list[tuple[datetime, Counts]]:
+    """Return what is not rolled up yet, with the beginning of its bar or of the period before."""
     trunc = Hour if window.period.bar == HOUR else Day
     spans: dict[str, Any] = {"side": _side("created_at", window), "bar": trunc("created_at", tzinfo=UTC)}
-    for (side, bar), key, counts in counted(_live(window), window.now, **spans):
-        yield (max(bar, window.start) if side else window.before), key, counts
-
-
-def _live_times(window: Window) -> list[tuple[bool, str, int, int]]:
-    return [*times(_live(window), window.now, side=_side("created_at", window))]
-
-
-def _live(window: Window) -> Any:
-    return within(VerificationAttempt.objects.all(), max(window.before, window.until), window.end)
-
-
-def _rolled_cells(window: Window) -> list[tuple[Key, Counts]]:
-    sums = {f"{name}_sum": Sum(name) for name in COUNTS}
-    rows = Rollup.objects.filter(window.current).order_by().values_list(*KEYS).annotate(**sums)
-    return [split(row, 0)[1:] for row in rows]
+    rows = _live(window.before, window)
+    found = [(side, bar, Counts.of(*numbers)) for side, bar, *numbers in bars(rows, **spans)]
+    found += [(side, bar, Counts(delivered=read)) for side, bar, read in bar_reports(rows, **spans)]
+    return [(max(bar, window.start) if side else window.before, counts) for side, bar, counts in found]
 
 
 def _rolled_bars(window: Window) -> list[tuple[datetime, Counts]]:
-    sums = {f"{name}_sum": Sum(name) for name in COUNTS}
     verified = Sum("asked", filter=OK, default=0)
     rows = Rollup.objects.filter(window.rolled).order_by().values_list("start")
-    return [(start, Counts.of(*numbers)) for start, *numbers in rows.annotate(**sums, right=verified)]
+    return [(start, Counts.of(*numbers)) for start, *numbers in rows.annotate(**ROLLED, right=verified)]
 
 
-def _rolled_times(window: Window) -> list[tuple[bool, str, int, int]]:
+def _times(window: Window, *, rolled: bool) -> list[tuple[bool, str, int, int]]:
+    side, rows = _side("created_at", window), _live(window.before, window)
+    verify, answers = times(rows, window.now, side=side)
+    return [*_with(verify, _rolled_times(window) if rolled else None), *answers]
+
+
+def _rolled_times(window: Window) -> Rows:
     rows = RollupTime.objects.filter(window.rolled).annotate(side=_side("start", window)).order_by()
-    return [*rows.values_list("side", "measure", "value").annotate(times=Sum("count"))]
+    return rows.values_list("side", "measure", "value").annotate(times=Sum("count"))
+
+
+def _with(rows: Rows, others: Rows | None) -> Rows:
+    """Return both, asked for in one statement."""
+    return rows if others is None else rows.union(others, all=True)
+
+
+def _live(start: datetime, window: Window) -> AttemptQuerySet:
+    return within(VerificationAttempt.objects.all(), max(start, window.until), window.end)
 
 
 def _distributions(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import router, transaction
@@ -120,7 +121,7 @@ def _count(start: datetime, end: datetime, now: datetime) -> Slice:
         start,
         end,
         _cells(Span.HOUR, counted(rows, now, hour=hour)),
-        _times(Span.HOUR, times(rows, now, hour=hour)),
+        _times(Span.HOUR, chain.from_iterable(times(rows, now, hour=hour))),
     )
 
 

@@ -44,3 +44,21 @@ def test_the_detail_tells_the_story_and_offers_no_change(staff, person):
     assert 0 <= story.lower().find("wrong") < story.lower().find("verified")
     assert 0 == staff.page.locator("#content input:visible, #content textarea:visible").count()
     assert person.number not in staff.page.content()
+
+
+CUT = """() => [...document.querySelectorAll(".pl-scroll, .results")]
+    .filter(one => one.scrollWidth > one.clientWidth)
+    .map(one => `${one.scrollWidth} > ${one.clientWidth}: ${one.innerText}`)"""
+
+
+def test_no_column_is_cut_off_where_words_are_long(visit, person):
+    person.log_in()
+    staff = visit(locale="de", viewport={"width": 1400, "height": 900})
+    staff.see("/admin/login/")
+    staff.field("username").fill("admin")
+    staff.field("password").fill(staff.site.password)
+    staff.press("Anmelden")
+    for path in (ATTEMPTS, f"{ATTEMPTS}dashboard/"):
+        staff.see(path)
+        assert 0 < staff.page.locator(".pl-scroll, .results").count()
+        assert [] == staff.page.evaluate(CUT)
