@@ -16,24 +16,27 @@ ROOMS = {
     "urls": {"views", "webhooks"},
     "views": {
         *("forms", "sentences", "flow", "gateway", "models", "session", "redirects", "visitor", "devices"),
-        *("phones", "outcomes", "states", "conf"),
+        *("phones", "outcomes", "alone", "states", "conf"),
     },
-    "webhooks": {"flow", "gateway", "vonage.notice", "vonage.signature", "conf"},
+    "webhooks": {"alone", "flow", "gateway", "vonage.notice", "vonage.signature", "conf"},
     "forms": {
         *("sentences", "widgets", "countries", "devices", "flow", "session", "visitor", "codes", "phones"),
         *("outcomes", "states", "conf"),
     },
-    "sentences": {"countries", "codes", "phones", "outcomes", "states", "conf"},
     "widgets": {"countries"},
+    "alone": set(),
     "backends": {"flow", "people", "models", "visitor", "outcomes", "states"},
     "admin": {
-        *("countries", "flow", "figures", "guard", "numbers", "models", "phones", "states", "conf"),
+        *("countries", "flow", "figures", "guard", "limits", "numbers", "models", "phones", "sentences"),
+        *("outcomes", "states", "conf"),
     },
+    "sentences": {"countries", "codes", "phones", "outcomes", "states", "conf"},
     "commands": {
         *(
             "figures",
             "flow",
             "gateway",
+            "models",
             "numbers",
             "phones",
             "codes",
@@ -45,8 +48,10 @@ ROOMS = {
     },
     "apps": {"checks", "logs"},
     "checks": {
-        *("gateway", "limits", "phones", "bounds", "vonage.hosts", "vonage.signature", "states", "conf"),
+        *("surroundings", "gateway", "limits", "phones", "bounds", "vonage.hosts", "vonage.signature"),
+        *("states", "conf"),
     },
+    "surroundings": set(),
     "bounds": {"conf"},
     "flow": {
         *(
@@ -111,7 +116,9 @@ ROOMS = {
 # Imports inside functions keep start-up cheap: the SDK, the metadata of numbers, what checks would load,
 # and spare sites without a store or a webhook what only those need.
 DEFERRED = {
+    "admin.audit": {"passwordless.admin.dashboard"},
     "apps": {"passwordless.checks", "passwordless.logs"},
+    "flow": {"passwordless.flow.retention"},
     "gateway": {
         *("passwordless.vonage.client", "passwordless.vonage.credentials", "passwordless.vonage.emulator"),
         *("passwordless.vonage.inprocess", "passwordless.vonage.v1", "passwordless.vonage.v2"),
