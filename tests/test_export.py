@@ -13,7 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -193,6 +193,8 @@ class TestFormulas:
 
 class TestAnyText(TestCase):
     @settings(deadline=None, max_examples=50)
+    @example(agent="\n@")
+    @example(agent=";\n =1")
     @given(agent=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200))
     def test_comes_back_whole_and_runs_nothing(self, agent):
         VerificationAttempt.objects.all().delete()

@@ -37,7 +37,7 @@ FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 UNRELATED = ("format", PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG)
 """Parameters of an address that narrow nothing."""
 
-FORMULA = re.compile('(^|[;,\t|"\r\n])(\\s*[=+\\-@＝＋－＠]|[\t\r\n])')
+FORMULA = re.compile('(^|[;,\t|"\r\n])([^\\S\t\r\n]*[=+\\-@＝＋－＠]|(?=[\t\r\n]))')
 """What makes a spreadsheet run a cell, at its beginning or after what another spreadsheet parts cells by.
 
 Every E.164 number begins so, and visitors write the user agents.

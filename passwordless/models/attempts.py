@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -259,8 +259,9 @@ class VerificationAttempt(models.Model):
         if guess is not None:
             where, given = f"{where} AND {{guesses}} = %s", [*given, ("guesses", guess)]
         using, told = router.db_for_write(VerificationAttempt), list(events)
-        # One statement is a transaction by itself.
-        with transaction.atomic(using=using) if told else nullcontext():
+        # One statement is a transaction by itself, where it stands in nobody else's.
+        alone = not told and not connections[using].in_atomic_block
+        with nullcontext() if alone else transaction.atomic(using=using):
             if not legal or not self._update(values, where, given):
                 return False
             statements.insert(told, using=using)

@@ -1,5 +1,4 @@
 import gc
-import os
 import signal
 import socket
 import threading
@@ -118,7 +117,8 @@ def test_an_interrupted_caller_lets_no_byte_leave():
     before = signal.signal(signal.SIGUSR1, lambda *_: _raise(Interrupted()))
 
     def work():
-        os.kill(os.getpid(), signal.SIGUSR1)
+        # Not os.kill, which may wake another thread, and the main one only after its wait.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
         left.wait(5)
         with socket.socket() as sock:
             try:

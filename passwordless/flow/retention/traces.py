@@ -21,7 +21,7 @@ Bite = Callable[[AttemptQuerySet], "list[Any]"]
 
 def forget(now: datetime, pace: Pace) -> tuple[int, int]:
     """Forget numbers, then visitors, each by its age; return how many attempts lost which."""
-    pace.take(partial(_forget_blocks, now))
+    _forget_blocks(now)
     numbers = forget_numbers(numbered(older(now, settings.NUMBER_DAYS)), pace)
     visited, moment = seen(older(now, settings.VISITOR_DAYS)), days_ago(now, settings.VISITOR_DAYS)
     return numbers, sum(forget_visitors(visited.filter(stretch), pace) for stretch in stretches(moment))
