@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,9 @@ def spell(text: str) -> str:
         return _e164(_read(clean, home()))
     except NumberRefused:
         # As Vonage and its dashboard write them: the country's code, and no plus.
-        if "+" in clean:
-            raise
-        return _e164(_read(f"+{clean}", home()))
+        with suppress(NumberRefused):
+            return _e164(_read(f"+{clean}", home()))
+        raise
 
 
 def home() -> str:

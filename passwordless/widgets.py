@@ -27,7 +27,7 @@ class CountrySelect(forms.Widget):
         mark = f'<option value="{value}"'
         # Two letters: a longer value could be markup that reaches from one option into the next.
         chosen = options.replace(mark, f"{mark} selected", 1) if len(str(value)) == 2 else options
-        given = _attributes(*self.build_attrs(self.attrs, attrs).items())
+        given = _written(self.build_attrs(self.attrs, attrs))
         return format_html('<select name="{}"{}>{}</select>', name, given, mark_safe(chosen))  # noqa: S308 - escaped below
 
 
@@ -40,7 +40,7 @@ class Line(forms.TextInput):
         """Return the markup."""
         text = self.format_value(value)
         told = "" if text is None else format_html(' value="{}"', text)
-        given = _attributes(*self.build_attrs(self.attrs, attrs).items())
+        given = _written(self.build_attrs(self.attrs, attrs))
         return format_html('<input type="{}" name="{}"{}{}>', self.input_type, name, told, given)
 
 
@@ -50,11 +50,16 @@ class Carried(Line):
     input_type = "hidden"
 
 
-# The same few at each request: what a visitor typed is a value and never among them.
-@lru_cache(maxsize=64, typed=True)
-def _attributes(*given: tuple[str, Any]) -> SafeString:
+def _written(given: dict[str, Any]) -> SafeString:
     """Return attributes; True stands for one without a value, False for none."""
-    pairs = ((name, "" if value is True else value) for name, value in given if value is not False)
+    return _attributes(tuple(given), *given.values())
+
+
+# The same few at each request: what a visitor typed is a value and never among them. Typed, for 1 is not True.
+@lru_cache(maxsize=64, typed=True)
+def _attributes(names: tuple[str, ...], *values: Any) -> SafeString:
+    told = zip(names, values, strict=True)
+    pairs = ((name, "" if value is True else value) for name, value in told if value is not False)
     return format_html_join("", ' {}="{}"', pairs)
 
 

@@ -11,9 +11,9 @@ import time_machine
 from django.db import connection
 
 from passwordless import flow, gateway, limits
-from passwordless.models import Counter, VerificationAttempt
+from passwordless.models import Counter, VerificationAttempt, tags
 from passwordless.outcomes import Visitor
-from passwordless.states import Channel, Purpose, Status
+from passwordless.states import Channel, Purpose, Reason, Status
 from tests.settings import WIDE
 
 BEGIN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -112,6 +112,16 @@ def make(**values):
         "open_until": ends, "api": "v2",
     }  # fmt: skip
     return VerificationAttempt.objects.create(**{**facts, **values})
+
+
+def make_refused(number, **values):
+    """Return a stored attempt for `number` that a limit refused, changed as told."""
+    facts = {
+        "number": number, "number_tag": tags(number)[0], "country": "US", "status": Status.REFUSED,
+        "reason": Reason.LIMIT_IP, "ended_at": BEGIN, "sends": 0, "sent_at": None, "step_at": None, "api": "",
+        "request_id": "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+    }  # fmt: skip
+    return make(**{**facts, **values})
 
 
 class Intruder:

@@ -1,7 +1,7 @@
 """Who may do what in the admin, asked over HTTP: each kind of person at each door."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
@@ -14,7 +14,8 @@ from django.urls import reverse
 
 from passwordless import guard
 from passwordless.models import AttemptEvent, Counter, PhoneNumber, VerificationAttempt, tags
-from passwordless.states import EventKind, Reason, Status
+from passwordless.states import EventKind
+from tests import support
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -52,12 +53,7 @@ def now():
 
 @pytest.fixture
 def row():
-    ends = NOW + timedelta(seconds=300)
-    return VerificationAttempt.objects.create(
-        number=NUMBER, number_tag=tags(NUMBER)[0], country="US", status=Status.REFUSED,
-        reason=Reason.LIMIT_IP, channels="sms,voice", created_at=NOW, ended_at=NOW, expires_at=ends,
-        open_until=ends, ip="198.51.100.7", request_id="aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
-    )  # fmt: skip
+    return support.make_refused(NUMBER, ip="198.51.100.7")
 
 
 def person(who):

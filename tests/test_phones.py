@@ -331,6 +331,11 @@ def test_a_country_code_needs_no_plus_where_it_is_no_number_of_ours(text, number
     assert number == phones.spell(text)
 
 
+def test_what_is_no_number_either_way_is_refused_for_the_first_reason():
+    with pytest.raises(phones.NumberRefused, match="too_short"):
+        phones.spell("0151")
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [("", "empty"), ("hello", "unreadable"), ("+1 415 555", "too_short"), ("1" * 65, "unreadable")],

@@ -1,6 +1,6 @@
 """Searches for a number by staff who see masks: so many an hour, and no limit for those who see it all."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import time_machine
@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import translation
 
 from passwordless.admin.searches import HOUR, MOST
-from passwordless.models import Counter, PhoneNumber, VerificationAttempt, tags
-from passwordless.states import Reason, Status
+from passwordless.models import Counter, PhoneNumber
+from tests import support
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -31,12 +31,7 @@ def clock():
 
 @pytest.fixture
 def row():
-    ends = NOW + timedelta(seconds=300)
-    return VerificationAttempt.objects.create(
-        number=NUMBER, number_tag=tags(NUMBER)[0], country="US", status=Status.REFUSED,
-        reason=Reason.LIMIT_IP, channels="sms", created_at=NOW, ended_at=NOW, expires_at=ends, open_until=ends,
-        request_id="aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
-    )  # fmt: skip
+    return support.make_refused(NUMBER, channels="sms")
 
 
 def clerk(*codenames, name="clerk"):

@@ -81,6 +81,12 @@ def test_no_value_gets_into_the_markup(value):
     assert (render("") == render(value)) != offered
 
 
+def test_a_number_is_a_value_though_it_equals_true():
+    told = [render(**{"data-x": one}).partition("<option")[0] for one in (True, 1, False, 0)]
+    marks = [' data-x=""', ' data-x="1"', "", ' data-x="0"']
+    assert [f'<select name="country"{mark}>' for mark in marks] == told
+
+
 def test_attributes_are_escaped():
     assert ' data-x="&quot;&gt;&lt;b&gt;"' in render(**{"data-x": '"><b>'})
 

@@ -125,7 +125,7 @@ def _told(report: Report, now: datetime) -> dict[str, Any]:
         "low_sends": count(guard.SUSPICIOUS),
         "plans": _plans(report),
         "refusals": _refusals(report),
-        "health": _health(report),
+        "health": _health(report, now),
         "stale": report.fresh.ran_at is not None and report.fresh.ran_at < now - STALE,
     }
 
@@ -272,7 +272,7 @@ def _refusals(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _health(report: Report) -> dict[str, Any]:
+def _health(report: Report, now: datetime) -> dict[str, Any]:
     health = report.health
     share = health.errors / health.asked_of_provider if health.asked_of_provider else None
     return {
@@ -282,7 +282,7 @@ def _health(report: Report) -> dict[str, Any]:
         "p95": NOTHING if health.p95_ms is None else _("%(count)s ms") % {"count": count(health.p95_ms)},
         "circuit": count(health.circuit_refusals),
         "webhook": health.last_webhook_at,
-        "ago": ago(health.last_webhook_at, timezone.now()) if health.last_webhook_at else "",
+        "ago": ago(health.last_webhook_at, now) if health.last_webhook_at else "",
     }
 
 

@@ -13,11 +13,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from django.db import router, transaction
 from django.db.models import QuerySet, Sum
 
 from ..conf import settings
-from ..models import Rollup, RollupMark, RollupTime, Span, VerificationAttempt
+from ..models import Rollup, RollupMark, RollupTime, Span, VerificationAttempt, durable
 from .definitions import COUNTS, KEYS, Hour, merged, times, within
 from .periods import DAY, LONGEST, day_of, hour_of
 from .sheet import Line, counted, split
@@ -127,7 +126,7 @@ def _count(start: datetime, end: datetime, now: datetime) -> Slice:
 
 def _keep(part: Slice, mark: RollupMark, now: datetime, *, until: datetime) -> bool:
     """Write a slice and move the mark on; tell whether it still stood where it was."""
-    with transaction.atomic(using=router.db_for_write(RollupMark), durable=True):
+    with durable():
         # First of all: to read before it would be a deadlock on SQLite, of two readers that want to write.
         mine = RollupMark.objects.filter(pk=ROW, until=mark.until)
         if not mine.update(until=until, ran_at=now):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import IntegrityError, models, router, transaction
+from django.db import IntegrityError, models
+
+from .home import together
 
 
 class Receipt(models.Model):
@@ -24,7 +26,7 @@ class Receipt(models.Model):
         """Return whether this token is new, and remember it; of many at once exactly one is."""
         # No look before the insert: two readers that both want to write then are a deadlock on SQLite.
         try:
-            with transaction.atomic(using=router.db_for_write(cls)):
+            with together():
                 cls.objects.create(token_id=token_id, at=now)
         except IntegrityError:
             return False

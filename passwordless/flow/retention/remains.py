@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 
-from ...models import AttemptEvent, Counter, Receipt, home
+from ...models import AttemptEvent, Counter, Receipt, home, together
 from . import bites
 from .ages import days_ago
 from .pace import Pace
@@ -62,6 +61,6 @@ def _drop(rows: QuerySet[Any], keys: list[Any]) -> int:
     """
     if not keys:
         return 0
-    with transaction.atomic(using=rows.db):
+    with together():
         free = rows.filter(pk__in=keys).select_for_update(skip_locked=True).order_by().values("pk")
         return rows.filter(pk__in=free).order_by().delete()[0]
