@@ -132,9 +132,8 @@ DEFERRED = {
 SDK = {"vonage", "vonage_http_client", "vonage_verify", "vonage_verify_legacy", "vonage_utils", "vonage_jwt"}
 WIRE = {"socket", "ssl", "http", "urllib3", "requests", "httpx", "aiohttp", "asyncio", "socketserver"}
 ON_THE_WIRE = {
-    "vonage.calls": {"socket"},
     "vonage.client": {"http", "requests", "urllib3"},
-    "vonage.transport": {"socket", "requests", "urllib3"},
+    "vonage.transport": {"http", "socket", "requests", "urllib3"},
     "vonage.inprocess": {"requests", "urllib3"},
     "vonage.emulator.answers": {"http"},
     "vonage.emulator.courier": {"http"},

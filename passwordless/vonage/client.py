@@ -19,6 +19,7 @@ from requests import PreparedRequest, RequestException, Response
 from requests.adapters import BaseAdapter
 from requests.exceptions import ConnectTimeout
 from urllib3.exceptions import HTTPError as WireError
+from urllib3.exceptions import ReadTimeoutError
 from vonage_http_client import HttpClient
 
 from .calls import Calls, current
@@ -152,7 +153,7 @@ class Client(HttpClient):
         return answer
 
     def occupy(self, work: Callable[[], None]) -> None:
-        """Do something else in the place of a call, bounded as one: for what must not differ from a call."""
+        """Do something else in the place of a call: for what must not differ from a call. Raises NotAsked."""
         self._calls.run(work, self._total_timeout)
 
     def download_file_stream(self, url: str, file_path: str) -> NoReturn:
@@ -228,6 +229,8 @@ def _body(response: Response) -> bytes | None:
             content += part
             if len(content) > BODY_LIMIT:
                 return None
+    except ReadTimeoutError:
+        raise Unavailable("no answer in time", sent=True) from None
     except (WireError, HTTPException, OSError):
         return None
     finally:

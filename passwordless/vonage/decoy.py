@@ -9,7 +9,7 @@ from ..states import Reason
 from .breaker import Admission, Breaker
 from .circuit import Durations
 from .client import Client
-from .dialect import NotAsked, Order, Reply, Unavailable
+from .dialect import NotAsked, Order, Reply
 
 
 class Decoy:
@@ -61,15 +61,9 @@ class Decoy:
     def _pretend(self, verb: str, reason: Reason, *, sends: bool = False) -> Reply:
         if sends:
             self._demand_admission()
-        # What it takes to get a place and a thread is part of how long the real ones took.
+        # What it takes to get a place is part of how long the real ones took.
         ends = self._clock() + self._durations.like(verb)
-        try:
-            self._client.occupy(lambda: self._pause(max(0.0, ends - self._clock())))
-        except NotAsked:
-            raise
-        except Unavailable:
-            # As long as a real call that was given up: its end is not told either.
-            pass
+        self._client.occupy(lambda: self._pause(max(0.0, ends - self._clock())))
         return Reply(reason=reason)
 
     def _demand_admission(self) -> None:

@@ -23,6 +23,8 @@ WSGIApplication = Callable[..., Iterable[bytes]]
 class WsgiAdapter(BaseAdapter):
     """Hands requests to a WSGI application (PEP 3333) in this process and brings its answers back.
 
+    It runs in the thread that asks, and no deadline ends it: whoever names one trusts it to answer at once.
+
     An application that raises ConnectionAbortedError stands for a dropped connection: lost after the request
     was sent, or before, if the exception has a false attribute `processed`. TimeoutError stands for an answer
     that never comes, which only a request that was sent can wait for.

@@ -1,11 +1,13 @@
 """How bytes travel: connections that know which call they serve, so that it is certain whether a byte has
-left and a call can be ended from outside. Nothing of a request appears in a log.
+left, and that no piece is waited for longer than the call has time. Nothing of a request appears in a log.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
 from typing import Any, cast
 
 from requests import ConnectionError as RequestsConnectionError
@@ -17,37 +19,56 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from .calls import calling, current
 
 
-class _Tracked(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        call = current()
-        call.connecting()
-        sock = super()._new_conn()
-        call.opened(sock)
-        return sock
+class _Incoming(RawIOBase):
+    """What a socket receives. Its own timeout would begin anew with each byte that drips."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._sock, self._raw = sock, sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(current().left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = BufferedReader(_Incoming(sock))
+
+
+class _Timed(HTTPConnection):
+    response_class = _Answer
+
+    def connect(self) -> None:
+        current().open(super().connect, self.close)
 
     def send(self, data: Any) -> None:
         # http.client opens late, inside its own send(): only after that does a byte count as sent.
         if self.sock is None:
             self.connect()
-        current().sending(cast(socket.socket, self.sock))
+        cast(socket.socket, self.sock).settimeout(current().sending())
         super().send(data)
 
 
-class _TrackedSecure(_Tracked, HTTPSConnection):
+class _TimedSecure(_Timed, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Tracked
-
-    def _put_conn(self, conn: Any) -> None:
-        # Before the next call can take it: a late deadline of this one must not shut it then.
-        current().let_go()
-        super()._put_conn(conn)
+    ConnectionCls = _Timed
 
 
-class _SecurePool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _TrackedSecure
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _TimedSecure
 
 
 class Transport(HTTPAdapter):

@@ -1,10 +1,9 @@
 import gc
 import signal
-import socket
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -17,33 +16,37 @@ class Interrupted(BaseException):
     pass
 
 
-def test_results_and_errors_come_back():
-    calls = Calls(1)
-    assert 7 == calls.run(lambda: 7, 1)
-    with pytest.raises(TimeoutError, match="of the work"):
-        calls.run(lambda: _raise(TimeoutError("of the work")), 1)
-    with pytest.raises(KeyError):
-        calls.run(lambda: {}["missing"], 1)
-
-
 def _raise(error):
     raise error
 
 
-def test_one_thread_serves_one_call_after_the_other():
-    calls = Calls(2)
-    first = calls.run(threading.current_thread, 1)
-    assert [first] * 3 == [calls.run(threading.current_thread, 1) for _ in range(3)]
-    assert first.daemon
+def _nothing():
+    pass
 
 
-def test_a_thread_that_was_left_behind_serves_nobody_until_it_is_done():
-    calls, left, late = Calls(2), threading.Event(), []
-    with pytest.raises(Unavailable):
-        calls.run(lambda: late.append(threading.current_thread()) or left.wait(5), 0.01)
-    other = calls.run(threading.current_thread, 1)
-    assert late[0] is not other
-    left.set()
+def test_results_and_errors_come_back_and_so_do_places():
+    calls = Calls(1)
+    assert 7 == calls.run(lambda: 7, 1)
+    for error in (TimeoutError("of the work"), KeyError("missing"), Interrupted()):
+        with pytest.raises(type(error)) as caught:
+            calls.run(partial(_raise, error), 1)
+        assert error is caught.value
+
+
+def test_work_is_done_in_the_thread_that_asks():
+    assert threading.current_thread() is Calls(1).run(threading.current_thread, 1)
+
+
+def test_no_more_at_once_than_there_are_places():
+    calls, taken, left = Calls(2), threading.Barrier(3), threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        busy = [pool.submit(calls.run, lambda: taken.wait(5) and left.wait(5) and 1, 5) for _ in range(2)]
+        taken.wait(5)
+        with pytest.raises(NotAsked):
+            calls.run(pytest.fail, 1)
+        left.set()
+        assert [True, True] == [one.result(5) is not None for one in busy]
+    assert 1 == calls.run(lambda: 1, 1)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -52,6 +55,7 @@ def test_nothing_of_a_call_stays_behind(fails):
         pass
 
     def work(kept):
+        current().open(partial(type, kept), _nothing)
         if fails:
             raise KeyError(type(kept))
 
@@ -70,117 +74,86 @@ def test_nothing_of_a_call_stays_behind(fails):
         gc.enable()
 
 
-def test_a_thread_without_work_ends(monkeypatch):
-    monkeypatch.setattr("passwordless.vonage.calls.IDLE", 0.01)
-    calls = Calls(1)
-    first = calls.run(threading.current_thread, 1)
-    first.join(5)
-    assert not first.is_alive()
-    assert first is not calls.run(threading.current_thread, 1)
-
-
-def test_a_hundred_callers_get_their_own_answers_from_threads_that_come_and_go(monkeypatch):
-    # Threads that give up waiting are chosen at the same moment: none of the jobs may get lost.
-    monkeypatch.setattr("passwordless.vonage.calls.IDLE", 0)
-    calls = Calls(4)
-
-    def ask(number):
-        while True:
-            with suppress(NotAsked):
-                return calls.run(lambda: -number, 5)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert [-number for number in range(400)] == list(pool.map(ask, range(400)))
-
-
 def test_work_knows_its_call_and_others_do_not():
-    assert Calls(1).run(calling, 1)
-    assert not calling()
-    assert current() is not current()
-
-
-def test_without_a_thread_nothing_is_sent_and_the_place_comes_back(monkeypatch):
     calls = Calls(1)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            threading.Thread, "start", lambda thread: _raise(RuntimeError("can't start new thread"))
-        )
-        with pytest.raises(Unavailable) as caught:
-            calls.run(lambda: 1, 1)
-    assert not caught.value.sent
-    assert 1 == calls.run(lambda: 1, 1)
-
-
-@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals go to main")
-def test_an_interrupted_caller_lets_no_byte_leave():
-    outcome, left = [], threading.Event()
-    before = signal.signal(signal.SIGUSR1, lambda *_: _raise(Interrupted()))
-
-    def work():
-        # Not os.kill, which may wake another thread, and the main one only after its wait.
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-        left.wait(5)
-        with socket.socket() as sock:
-            try:
-                current().sending(sock)
-            except ConnectionAbortedError:
-                outcome.append("refused")
-        ended.set()
-
-    ended = threading.Event()
-    try:
-        with pytest.raises(Interrupted):
-            Calls(1).run(work, 5)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    left.set()
-    assert ended.wait(5)
-    assert ["refused"] == outcome
+    assert calls.run(calling, 1)
+    assert calls.run(current, 1) is not calls.run(current, 1)
+    assert not calling()
+    with pytest.raises(LookupError):
+        current()
 
 
 class TestCall:
-    def test_it_is_unsent_only_between_connecting_and_sending(self):
-        call = Call()
-        with socket.socket() as sock:
-            assert not call.unsent
-            call.connecting()
-            call.opened(sock)
-            assert call.unsent
-            call.sending(sock)
-            assert not call.unsent
+    def test_it_knows_how_much_time_is_left(self):
+        call = Call(60)
+        first = call.left()
+        assert 60 > first >= call.sending() > 0
 
-    def test_giving_up_tells_whether_a_byte_may_have_left(self):
-        fresh, connecting = Call(), Call()
-        connecting.connecting()
-        assert (True, False) == (fresh.give_up(), connecting.give_up())
+    @pytest.mark.parametrize("seconds", [0.0, -1.0])
+    def test_what_is_over_is_over(self, seconds):
+        call = Call(seconds)
+        for ask_of in (call.left, call.sending, lambda: call.open(pytest.fail, pytest.fail)):
+            with pytest.raises(TimeoutError):
+                ask_of()
+        assert not call.unsent
 
-    def test_after_giving_up_nothing_begins(self):
-        call = Call()
-        call.connecting()
-        call.give_up()
-        with socket.socket() as sock:
-            with pytest.raises(ConnectionAbortedError):
-                call.sending(sock)
-            with pytest.raises(ConnectionAbortedError):
-                call.opened(sock)
-            assert -1 == sock.fileno()
-        with pytest.raises(ConnectionAbortedError):
-            call.connecting()
+    def test_it_is_unsent_only_between_opening_and_sending(self):
+        call = Call(5)
+        assert not call.unsent
+        call.open(_nothing, pytest.fail)
+        assert call.unsent
+        call.sending()
+        assert not call.unsent
 
-    def test_a_socket_let_go_is_not_shut(self):
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            call = Call()
-            call.sending(ours)
-            call.let_go()
-            call.give_up()
-            ours.sendall(b"x")
-            assert b"x" == theirs.recv(1)
+    def test_a_connection_is_opened_in_a_thread_that_holds_up_no_exit(self):
+        call, seen = Call(5), []
+        call.open(lambda: seen.append(threading.current_thread()), pytest.fail)
+        assert (True, False) == (seen[0].daemon, seen[0] is threading.current_thread())
 
-    def test_a_socket_held_is_shut(self):
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            call = Call()
-            call.sending(ours)
-            call.give_up()
-            assert b"" == theirs.recv(1)
+    def test_what_fails_while_opening_is_raised_and_closed(self):
+        closed = []
+        with pytest.raises(OSError, match="refused"):
+            Call(5).open(lambda: _raise(OSError("refused")), lambda: closed.append(1))
+        assert [1] == closed
+
+    def test_what_was_opened_too_late_is_closed_and_then_the_place_comes_back(self):
+        call, found, told, done = Call(0.05), threading.Event(), [], threading.Event()
+        with pytest.raises(TimeoutError):
+            call.open(lambda: found.wait(5), lambda: told.append("closed"))
+        call.afterwards(lambda: told.append("free") or done.set())
+        assert [] == told
+        found.set()
+        assert done.wait(5)
+        assert (["closed", "free"], True) == (told, call.unsent)
+
+    def test_without_a_thread_nothing_is_sent_and_nothing_waited_for(self, monkeypatch):
+        call, told = Call(5), []
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                threading.Thread, "start", lambda thread: _raise(RuntimeError("can't start new thread"))
+            )
+            with pytest.raises(Unavailable) as caught:
+                call.open(pytest.fail, pytest.fail)
+        call.afterwards(lambda: told.append("free"))
+        assert (False, ["free"]) == (caught.value.sent, told)
+
+    @pytest.mark.skipif(
+        threading.current_thread() is not threading.main_thread(), reason="signals go to main"
+    )
+    def test_whoever_is_interrupted_while_it_opens_leaves_no_connection_open(self):
+        closed, left = threading.Event(), threading.Event()
+        before = signal.signal(signal.SIGUSR1, lambda *_: _raise(Interrupted()))
+
+        def connect():
+            # Not os.kill, which may wake another thread, and the main one only after its wait.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+            left.wait(5)
+
+        try:
+            with pytest.raises(Interrupted):
+                Call(5).open(connect, closed.set)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert not closed.is_set()
+        left.set()
+        assert closed.wait(5)

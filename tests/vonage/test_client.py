@@ -17,9 +17,8 @@ from vonage_verify import SmsChannel, Verify, VerifyRequest
 
 from passwordless.vonage.client import BODY_LIMIT, Client, HttpError
 from passwordless.vonage.dialect import Unavailable
-from passwordless.vonage.inprocess import WsgiAdapter
 
-from .wire import client_of, credentials, drips, drops, raw, says, serving, silent
+from .wire import certificate, client_of, credentials, drips, drops, raw, says, serving, silent
 
 ID = "c11236f4-00bf-4b89-84ba-88b25df97315"
 FINE = says(b'{"status": "completed"}')
@@ -126,6 +125,15 @@ class TestDeadline:
             assert not refusal(client, deadline=DEADLINE).sent
             assert DEADLINE + SLACK > time.monotonic() - began
 
+    def test_a_server_that_takes_nothing_in(self, monkeypatch):
+        look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args: time.sleep(1.2) or look_up(*args))
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            client = Client(credentials(), host=f"http://127.0.0.1:{deaf.getsockname()[1]}")
+            began = time.monotonic()
+            assert refusal(client, params={"code": "9" * 32_000_000}, deadline=1.4).sent
+            assert 1.4 + SLACK > time.monotonic() - began
+
     def test_the_server_sees_the_connection_end(self):
         with serving(silent) as wire:
             refusal(client_of(wire), deadline=DEADLINE)
@@ -135,21 +143,44 @@ class TestDeadline:
             held.settimeout(2)
             assert b"" == held.recv(1)
 
-    def test_a_name_found_after_the_deadline_sends_nothing(self, monkeypatch):
-        found = threading.Event()
-        look_up = socket.getaddrinfo
+    def test_a_name_found_after_the_deadline_sends_nothing(self, lookup):
+        with serving(FINE) as wire:
+            client = client_of(wire, max_calls=1)
+            assert not refusal(client, deadline=0.2).sent
+            lookup.set()
+            assert 200 == _when_free(client).status
+            assert 1 == len(wire.requests)
 
-        def slow(*args, **kwargs):
-            found.wait(5)
-            return look_up(*args, **kwargs)
+    def test_a_connection_that_came_too_late_is_closed(self, lookup):
+        with serving(FINE) as wire:
+            refusal(client_of(wire), deadline=0.2)
+            lookup.set()
+            assert wire.closed.wait(5)
+            assert (1, 0) == (wire.connections, len(wire.requests))
+
+    def test_without_a_thread_nothing_is_sent_and_no_place_is_lost(self, monkeypatch):
+        def refused(thread):
+            raise RuntimeError("can't start new thread")
 
         with serving(FINE) as wire:
             client = client_of(wire, max_calls=1)
-            monkeypatch.setattr(socket, "getaddrinfo", slow)
-            assert not refusal(client, deadline=0.2).sent
-            found.set()
-            assert 200 == _when_free(client).status
-            assert 1 == len(wire.requests)
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", refused)
+                assert ("no thread to be had", False) == (str(error := refusal(client)), error.sent)
+            assert 200 == ask(client).status
+
+
+@pytest.fixture
+def lookup(monkeypatch):
+    """Hold the look-up of names until this event is set."""
+    found, look_up = threading.Event(), socket.getaddrinfo
+
+    def slow(*args, **kwargs):
+        found.wait(5)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    return found
 
 
 def _when_free(client):
@@ -176,19 +207,13 @@ class TestBulkhead:
             assert [True, True] == [call.result().sent for call in held]
             assert 2 == len(wire.requests)
 
-    def test_a_call_left_behind_keeps_its_place_until_it_ends(self):
-        free = threading.Event()
-
-        def application(environ, start_response):
-            free.wait(5)
-            start_response("200 OK", [])
-            return [b"{}"]
-
-        client = client_of(adapter=WsgiAdapter(application), max_calls=1)
-        assert "no answer in time" == str(refusal(client, deadline=0.1))
-        assert "crowded" == str(refusal(client))
-        free.set()
-        assert 200 == _when_free(client).status
+    def test_a_thread_left_behind_keeps_its_place_until_it_ends(self, lookup):
+        with serving(FINE) as wire:
+            client = client_of(wire, max_calls=1)
+            assert "no connection" == str(refusal(client, deadline=0.1))
+            assert "crowded" == str(refusal(client))
+            lookup.set()
+            assert 200 == _when_free(client).status
 
     def test_places_come_back_after_every_kind_of_end(self):
         with serving(FINE, drops, says(b"{}", "500 No"), says(b"<html>"), FINE) as wire:
@@ -282,6 +307,54 @@ class TestEnvironment:
                     ask(client_of(wire))
                 assert (int(status[:3]), 1) == (caught.value.status, len(wire.requests))
             assert 0 == other.connections
+
+
+class TestTls:
+    @pytest.fixture(autouse=True)
+    def trusted(self, monkeypatch, tmp_path):
+        file = tmp_path / "authority.pem"
+        file.write_bytes(certificate())
+        monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(file))
+
+    def client_of(self, wire):
+        return Client(credentials(), host=f"127.0.0.1:{wire.port}")
+
+    def test_one_connection_serves_many_calls(self):
+        with serving(FINE, says(b"{}", "409 Conflict"), FINE, secure=True) as wire:
+            client = self.client_of(wire)
+            assert 200 == ask(client).status
+            with pytest.raises(HttpError):
+                ask(client)
+            assert 200 == ask(client).status
+            assert (1, 3) == (wire.connections, len(wire.requests))
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            pytest.param(silent, id="silence"),
+            pytest.param(drips(b"HTTP/1.1 200 OK\r\nX-Slow: "), id="headers drip"),
+            pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"), id="body drips"),
+        ],
+    )
+    def test_the_deadline_is_total(self, reply):
+        with serving(reply, secure=True) as wire:
+            began = time.monotonic()
+            assert refusal(self.client_of(wire), deadline=DEADLINE).sent
+            assert DEADLINE + SLACK > time.monotonic() - began
+
+    @pytest.mark.parametrize("reply", [drops, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")])
+    def test_an_answer_cut_off_is_no_verdict(self, reply):
+        with serving(reply, secure=True) as wire:
+            assert refusal(self.client_of(wire)).sent
+            assert 1 == len(wire.requests)
+
+    def test_nobody_unknown_is_told_anything(self, tmp_path, monkeypatch):
+        empty = tmp_path / "nobody.pem"
+        empty.write_bytes(certificate(name="10.0.0.1"))
+        monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(empty))
+        with serving(FINE, secure=True) as wire:
+            assert not refusal(self.client_of(wire)).sent
+            assert [] == wire.requests
 
 
 SENSELESS = {

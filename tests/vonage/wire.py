@@ -2,12 +2,19 @@
 
 import functools
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from passwordless.vonage.client import Client
 from passwordless.vonage.credentials import Credentials
@@ -27,7 +34,8 @@ class Wire:
     Without any it hangs up on whoever connects, before a word is said.
     """
 
-    def __init__(self, *replies):
+    def __init__(self, *replies, secure=False):
+        self._secure = secure
         self.replies, self.requests, self.connections = list(replies), [], 0
         self.ended = threading.Event()
         self.closed = threading.Event()
@@ -58,7 +66,7 @@ class Wire:
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
-        with suppress(OSError), sock, sock.makefile("rb") as file:
+        with suppress(OSError), self._spoken(sock) as sock, sock.makefile("rb") as file:
             while self.replies and (received := _receive(file)) is not None:
                 with self._lock:
                     self.requests.append(received)
@@ -69,6 +77,9 @@ class Wire:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         self.closed.set()
+
+    def _spoken(self, sock):
+        return _secrecy().wrap_socket(sock, server_side=True) if self._secure else sock
 
 
 def _receive(file):
@@ -123,8 +134,8 @@ def drops(sock, wire):
 
 
 @contextmanager
-def serving(*replies):
-    wire = Wire(*replies)
+def serving(*replies, secure=False):
+    wire = Wire(*replies, secure=secure)
     try:
         yield wire
     finally:
@@ -153,6 +164,32 @@ def public_pem():
 @functools.cache
 def _key():
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@functools.cache
+def certificate(name="127.0.0.1"):
+    """Return a certificate for that address which its own key signed."""
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(who, who, _key().public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))])
+    return (
+        builder.add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(_key(), hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+
+
+@functools.cache
+def _secrecy():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "server.pem"
+        file.write_bytes(pem().encode() + certificate())
+        context.load_cert_chain(file)
+    return context
 
 
 APPLICATION = "11111111-2222-3333-4444-555555555555"
