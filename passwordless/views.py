@@ -145,17 +145,13 @@ class HandlePage(Page):
 
     def code_page(self, form: CodeForm, outcome: Outcome | None = None) -> HttpResponseBase:
         """Show the code page as things stand now, with the status that belongs to the outcome."""
-        attempt = VerificationAttempt.objects.by_key(self.handle.key)
-        shut_out = outcome is not None and outcome.public is Public.WRONG
+        attempt = flow.attempt_of(self.handle)
         if attempt is None or not attempt.number:
             return HttpResponseRedirect(reverse("passwordless:login"))
-        # Whoever only joined is shown what an expired attempt looks like, and not that its owner is in.
-        if attempt.status == Status.VERIFIED and not shut_out and self.request.user.is_authenticated:
+        # Whoever only joined is shown what an expired attempt looks like, or a decoy, and not that its owner is in.
+        if attempt.status == Status.VERIFIED and self.request.user.is_authenticated:
             return HttpResponseRedirect(reverse("passwordless:login"))
         now = timezone.now()
-        if attempt.status == Status.VERIFIED and shut_out:
-            # Right, but for nobody who may come in: the page is that of a wrong code.
-            attempt = attempt.veiled()
         status, reason = attempt.state(now)
         if status not in LIVE and outcome is None:
             form.refuse(ended(status, reason))

@@ -327,11 +327,6 @@ class TestAudit:
             rows.standing(status, now).values_list("pk", flat=True)
         )
 
-    def test_a_right_code_that_let_nobody_in_looks_like_a_waiting_row(self):
-        attempt = make(status=Status.VERIFIED, reason=Reason.INACTIVE_USER)
-        assert (Status.PENDING, Status.VERIFIED) == (attempt.veiled().status, attempt.status)
-        assert Status.VERIFIED == stored(attempt).status
-
     def test_no_text_of_a_row_shows_a_number_or_a_token(self):
         user = get_user_model().objects.create_user("somebody")
         assert "••• 101" == str(PhoneNumber.objects.create(user=user, number=NUMBER))

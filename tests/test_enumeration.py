@@ -12,10 +12,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from passwordless import gateway, phones
+from passwordless import flow, gateway, phones
 from passwordless.backends import PhoneBackend
 from passwordless.models import PhoneNumber, VerificationAttempt
-from passwordless.states import Status
+from passwordless.outcomes import Handle
+from passwordless.states import Purpose, Status
 from passwordless.vonage import circuit
 from passwordless.vonage.emulator import Emulator, serve
 from tests import support
@@ -223,6 +224,131 @@ def test_c1_all_kinds_of_numbers_get_the_same_bytes(story, closed, clock):
 def test_c1_with_v1_as_well(story, closed, clock):
     configure(closed, VERIFY_VERSION=1)
     assert lived(story, "known", clock) == lived(story, "unknown", clock)
+
+
+def come_in(number, clock):
+    owner = Jar(number, clock, "203.0.113.5")
+    owner.start()
+    owner.post(CODE, code=support.code(number), ticket=owner.ticket)
+    assert "_auth_user_id" in owner.client.session
+
+
+def going_on(jar):
+    jar.get(CODE)
+    for _ in range(4):
+        jar.guess()
+    jar.get(CODE)
+    jar.advance()
+    jar.later(301)
+    jar.get(CODE)
+
+
+def calling_meanwhile(jar):
+    jar.later(61)
+    jar.get(CODE)
+    jar.advance()
+    jar.guess()
+    jar.later(250)
+    jar.get(CODE)
+    jar.guess()
+
+
+def leaving(jar):
+    jar.guess()
+    jar.later(35)
+    jar.cancel()
+    jar.get(LOGIN)
+
+
+def waiting_for_the_end(jar):
+    jar.later(299)
+    jar.get(CODE)
+    jar.later(2)
+    jar.get(CODE)
+    jar.guess()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("rest", [going_on, calling_meanwhile, leaving, waiting_for_the_end])
+def test_c1_whoever_asked_first_does_not_see_the_owner_come_in(rest, version, closed, clock):
+    configure(closed, VERIFY_VERSION=version, RESEND_WAITS=[30, 600])
+
+    def story(jar):
+        jar.start()
+        if jar.number == NUMBERS["known"]:
+            come_in(jar.number, clock)
+        rest(jar)
+
+    expected = lived(story, "known", clock)
+    for name in STRANGERS:
+        assert expected == lived(story, name, clock), name
+
+
+@pytest.mark.parametrize("wrong", range(3))
+def test_c1_a_right_code_that_lets_nobody_in_looks_like_a_wrong_one_for_as_long_as_it_lasts(
+    wrong, closed, clock
+):
+    def story(jar):
+        jar.start()
+        for _ in range(wrong):
+            jar.guess()
+        if jar.number == NUMBERS["known"]:
+            User.objects.filter(username="known").update(is_active=False)
+            jar.post(CODE, code=support.code(jar.number), ticket=jar.ticket)
+            User.objects.filter(username="known").update(is_active=True)
+        else:
+            jar.guess()
+        going_on(jar)
+
+    assert lived(story, "unknown", clock) == lived(story, "known", clock)
+
+
+def test_c1_the_owner_may_ask_again_at_once_and_staff_see_what_was_hidden(closed, clock):
+    def story(jar):
+        jar.start()
+        for _ in range(2):
+            come_in(jar.number, clock)
+            jar.later(35)
+        jar.guess()
+
+    lived(story, "known", clock)
+    told = VerificationAttempt.objects.order_by("pk").values_list("status", "api", "sends", "guesses")
+    assert [("verified", "v2", 1, 1), ("pending", "decoy", 0, 1), ("verified", "v2", 1, 1)] == list(told)
+    decoy = VerificationAttempt.objects.get(api="decoy")
+    assert ("hidden", "reused") == (decoy.events.first().kind, decoy.reason)
+    assert ("198.51.100.1", None) == (decoy.ip, decoy.user)
+
+
+def test_c1_what_is_left_to_whoever_asked_first_can_be_given_up_like_any_decoy(closed, clock):
+    """At the price of a call, and not of the blink that letting go of what others still hold takes."""
+
+    def story(jar):
+        jar.start()
+        come_in(jar.number, clock)
+        leaving(jar)
+
+    lived(story, "known", clock)
+    assert "cancelled" == VerificationAttempt.objects.get(api="decoy").status
+
+
+def test_c1_it_is_found_while_a_secret_is_rotated_out(closed, clock):
+    def story(jar):
+        jar.start()
+        come_in(jar.number, clock)
+
+    lived(story, "known", clock)
+    closed.SECRET_KEY_FALLBACKS, closed.SECRET_KEY = [closed.SECRET_KEY], "another key of the site"
+    first = VerificationAttempt.objects.get(status=Status.VERIFIED)
+    assert "decoy" == flow.attempt_of(Handle(first.key, Purpose.LOGIN)).api
+
+
+def test_c1_whoever_is_alone_with_an_attempt_leaves_no_decoy(closed, clock):
+    def story(jar):
+        jar.start()
+        jar.post(CODE, code=support.code(jar.number), ticket=jar.ticket)
+
+    lived(story, "known", clock)
+    assert ["verified"] == list(VerificationAttempt.objects.values_list("status", flat=True))
 
 
 def test_c1_the_stories_tell_of_something(closed, clock):

@@ -1015,6 +1015,7 @@ class TestNotOffered:
     def test_the_verbs_are_these(self):
         verbs = {
             "advance",
+            "attempt_of",
             "cancel",
             "check",
             "erase",

@@ -10,6 +10,7 @@ from .advance import advance, next_step
 from .cancel import cancel
 from .check import check
 from .hear import hear
+from .sharing import attempt_of
 from .start import start
 from .unlock import unlock, unlock_block
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "advance",
+    "attempt_of",
     "cancel",
     "check",
     "erase",

@@ -18,6 +18,7 @@ from .asker import patience
 from .asking import Answer, ask
 from .payment import note, pay, refuse
 from .sending import LONGEST
+from .sharing import attempt_of
 from .start import start
 
 CALL_AFTER = timedelta(seconds=60)
@@ -60,7 +61,7 @@ def advance(handle: Handle, visitor: Visitor) -> Outcome:
     Raises ImproperlyConfigured.
     """
     now = timezone.now()
-    attempt = VerificationAttempt.objects.by_key(handle.key)
+    attempt = attempt_of(handle)
     if attempt is None or not attempt.number:
         return Outcome(Status.EXPIRED, Reason.GONE)
     status, _ = attempt.state(now)

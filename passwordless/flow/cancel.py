@@ -11,6 +11,7 @@ from ..models import AttemptEvent, VerificationAttempt
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import EventKind, Reason, Status
 from .asking import Answer, ask
+from .sharing import attempt_of
 
 GRACE = timedelta(seconds=30)
 
@@ -21,7 +22,7 @@ def cancel(handle: Handle, visitor: Visitor) -> Outcome:
     The row is CANCELLED only if Vonage agrees. Otherwise it stays live and can be joined again until it ends.
     """
     now = timezone.now()
-    attempt = VerificationAttempt.objects.by_key(handle.key)
+    attempt = attempt_of(handle)
     if attempt is None:
         return Outcome(Status.EXPIRED, Reason.GONE)
     status, reason = attempt.state(now)

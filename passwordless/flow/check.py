@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from ..tally import Bucket
 from ..vonage.dialect import Dialect
 from .asking import Answer, ask
 from .payment import note, refuse
+from .sharing import attempt_of, go_on
 
 MAX_REPLAYS_RECORDED = 5
 # The request is over at Vonage too, so that the number may be used again at once.
@@ -41,7 +43,7 @@ def check(handle: Handle, code: str, visitor: Visitor) -> Outcome:
     """
     for _ in range(3):
         now = timezone.now()
-        attempt = VerificationAttempt.objects.by_key(handle.key)
+        attempt = attempt_of(handle)
         if attempt is None or not attempt.number:
             return Outcome(Status.EXPIRED, Reason.GONE)
         who = devices.recognised(visitor, attempt.number)
@@ -119,6 +121,7 @@ def _settle(guess: Guess, dialect: Dialect, code: str) -> Outcome:
 def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
     """Let exactly one visitor win, and only if the audit of it is written; find or make their user."""
     attempt, login = guess.attempt, guess.handle.purpose is Purpose.LOGIN
+    before = copy(attempt)
     user = people.find(attempt.number) if login else None
     verdict = people.judge(user) if login else Reason.OK
     with durable():
@@ -138,9 +141,28 @@ def _right(guess: Guess, answer: Answer, now: datetime) -> Outcome:
             user = people.find_or_create(attempt.number)
             verdict = people.judge(user)
             VerificationAttempt.objects.filter(pk=attempt.pk).update(user=user, reason=verdict)
+        if verdict is not Reason.OK:
+            go_on(before, guess.number, now)
+        elif _others_must_not_know(guess):
+            # Theirs alone: the guess that was right is none that the others know of.
+            go_on(before, guess.number - 1, now)
     if verdict is not Reason.OK:
-        return Outcome(Status.REFUSED, verdict, guesses_left=settings.MAX_GUESSES - guess.number)
+        return _turned_away(guess, verdict)
     return Outcome(Status.VERIFIED, Reason.OK, user=user, number=attempt.number)
+
+
+def _others_must_not_know(guess: Guess) -> bool:
+    if not people.are_secret(guess.handle.purpose):
+        return False
+    return VerificationAttempt.objects.filter(pk=guess.attempt.pk, handles__gt=1).exists()
+
+
+def _turned_away(guess: Guess, verdict: Reason) -> Outcome:
+    """Return what somebody is told whose code was right but who may not come in: what a wrong one would be."""
+    left = settings.MAX_GUESSES - guess.number
+    if left > 0:
+        return Outcome(Status.REFUSED, verdict, guesses_left=left)
+    return Outcome(Status.FAILED, Reason.TOO_MANY_GUESSES, reference=guess.attempt.reference)
 
 
 def _winner(guess: Guess, answer: Answer, user: Any, now: datetime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from .attempts import VerificationAttempt
 from .counters import Counter
 from .events import AttemptEvent
 from .home import durable, home, together
-from .keys import tags
+from .keys import successors, tags
 from .numbers import PhoneNumber
 from .queries import AttemptQuerySet
 from .receipts import Receipt
@@ -26,6 +26,7 @@ __all__ = [
     "VerificationAttempt",
     "durable",
     "home",
+    "successors",
     "tags",
     "together",
 ]

@@ -18,7 +18,7 @@ from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 from . import statements
 from .events import AttemptEvent
-from .keys import REFERENCE, new_key
+from .keys import REFERENCE, new_key, successors
 from .queries import AttemptQuerySet, patience
 
 CLAIMABLE = (
@@ -152,11 +152,18 @@ class VerificationAttempt(models.Model):
         """Return whether all steps share one code, as with v1, or with a decoy that stands for it."""
         return self.api == "v1" or (self.decoy and conf.settings.VERIFY_VERSION == 1)
 
-    def veiled(self) -> VerificationAttempt:
-        """Return this row as it would look after a wrong code, for whom a right one did not let in."""
-        shown = copy(self)
-        shown.status, shown.live_number = Status.PENDING, self.number
-        return shown
+    def successor(self, guesses: int, now: datetime) -> VerificationAttempt:
+        """Return a decoy, not written yet, that goes on where this row stands after so many guesses."""
+        decoy, over = copy(self), guesses >= conf.settings.MAX_GUESSES
+        values = {
+            "pk": None, "_state": models.base.ModelState(), "key": successors(self.key)[0], "api": "decoy",
+            "status": Status.FAILED if over else Status.PENDING, "ended_at": now if over else None,
+            "reason": Reason.TOO_MANY_GUESSES if over else Reason.REUSED, "vendor": "", "request_id": None,
+            "live_number": None, "claimed_at": None, "price": None, "currency": "", "network": "",
+            "sends": 0, "guesses": guesses, "handles": max(self.handles - 1, 1),
+        }  # fmt: skip
+        decoy._set(values)
+        return decoy
 
     def state(self, now: datetime) -> tuple[Status, Reason]:
         """Return status and reason as they are at `now`: what is overdue counts as expired, moved or not."""

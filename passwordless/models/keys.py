@@ -30,3 +30,13 @@ def new_key() -> str:
 def tags(number: str) -> list[str]:
     """Return what a forgotten number (E.164) is found by: an HMAC under the newest key first."""
     return seals.seals("passwordless.number", number)
+
+
+def successors(key: str) -> list[str]:
+    """Return the keys, under each secret of the site, of the decoy that goes on in the place of an attempt.
+
+    What a visitor may quote stays the same.
+    """
+    return [
+        key[:REFERENCE] + seal[: LENGTH - REFERENCE] for seal in seals.seals("passwordless.successor", key)
+    ]
