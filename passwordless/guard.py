@@ -34,6 +34,9 @@ LONGEST = 24 * 3600
 CLOSED = 10**9
 """A count that no hour reaches: it says that the block is closed until the window ends."""
 
+NOTED = "only noted"
+"""How what is written of a block ends where none are closed."""
+
 LISTED = 200
 """Closed blocks that are shown at most, the newest first."""
 
@@ -116,7 +119,7 @@ def close(block: str, now: datetime) -> Bucket:
         held = {"used": CLOSED + 1, "ends_at": now.timestamp() + seconds}
         Counter.objects.filter(key=gate.key).update(**held if enforced else {**held, "used": 0})
         Counter.objects.filter(key=level.key).update(ends_at=now.timestamp() + seconds + LONGEST)
-        told = f"closed for {seconds // 60} min" if enforced else "only noted"
+        told = f"closed for {seconds // 60} min" if enforced else NOTED
         _write(block, told, now)
     return gate._replace(window=seconds)
 

@@ -180,6 +180,10 @@ class TestList:
             assert "0,0512 EUR" == columns(page(root, LIST))["cost"]
         assert "0.0512 EUR" == columns(page(root, LIST))["cost"]
 
+    def test_tells_time_number_status_and_reason_first(self, root):
+        attempt()
+        assert ["asked", "masked_number", "state", "why"] == list(columns(page(root, LIST)))[:4]
+
     def test_tells_country_in_full_on_demand(self, root):
         attempt()
         assert '<span title="United States">US</span>' in page(root, LIST)
@@ -636,10 +640,20 @@ class TestSearch:
         assert "2 found" in words(root.post(LIST, {"q": NUMBER}, follow=True).content.decode())
 
 
+DAY = '<span class="pl-day">([^<]*)</span>'
+
+
 def story(client, row):
-    """Return the lines of a timeline."""
-    [listed] = re.findall(r'<ol class="pl-timeline">(.*?)</ol>', page(client, detail(row)), re.DOTALL)
+    """Return the lines of a timeline, without the days above some of them."""
+    html = re.sub(DAY, "", page(client, detail(row)))
+    [listed] = re.findall(r'<ol class="pl-timeline">(.*?)</ol>', html, re.DOTALL)
     return [words(line).strip() for line in re.findall(r"<li[^>]*>(.*?)</li>", listed, re.DOTALL)]
+
+
+def days(client, row):
+    """Return the day that each line of a timeline tells, or an empty string."""
+    lines = re.findall(r'<li class="pl-is-.*?</li>', page(client, detail(row)), re.DOTALL)
+    return [(re.findall(DAY, line) or [""])[0] for line in lines]
 
 
 class TestDetail:
@@ -736,8 +750,23 @@ class TestDetail:
         assert "12:00:00 (+3 days) ◉ Staff saw the full number – ann" == told[0]
         assert told[1].endswith("◉ Staff saw the full number – bob")
 
+    def test_tells_the_day_at_first_and_where_it_changes(self, root):
+        row = attempt(ago=timedelta(minutes=1), ended_at=NOW)
+        for hours in (1, 11, 12, 13, 72):
+            at = NOW + timedelta(hours=hours)
+            AttemptEvent.objects.create(attempt=row, kind=EventKind.LOOKED, at=at)
+        first, second, last = "Nov. 23, 2026", "Nov. 24, 2026", "Nov. 26, 2026"
+        assert [first, "", "", "", second, "", last] == days(root, row)
+
+    def test_tells_the_day_of_the_site_as_its_language_writes_it(self, root):
+        row = attempt(ago=timedelta(minutes=61), ended_at=NOW)
+        assert ["Nov. 23, 2026", ""] == days(root, row)
+        # There it was midnight an hour ago.
+        with timezone.override("Pacific/Auckland"), translation.override("de"):
+            assert ["23. November 2026", "24. November 2026"] == days(root, row)
+
     def test_asks_little(self, client, django_assert_max_num_queries):
-        staff(client, "view_verificationattempt", "view_full_number")
+        staff(client, "view_verificationattempt", "view_full_number", "view_user")
         row = attempt(ip="198.51.100.7", user=User.objects.create_user("ann"))
         for name in "abcdef":
             AttemptEvent.objects.create(
@@ -801,20 +830,27 @@ class TestRelated:
         attempt("+14155550125", ip="198.51.100.8", ago=timedelta(days=3))
         shown = {label: rows(root, **query) for label, query in self.links(root, row).items()}
         assert {
-            "Same number within 24 hours: 2": [near, row],
-            "Same number, whenever: 3": [far, near, row],
-            "Same IP address within 24 hours: 2": [row, neighbour],
+            "Same number within 24 hours: 1": [near],
+            "Same number, whenever: 2": [far, near],
+            "Same IP address within 24 hours: 1": [neighbour],
         } == shown
 
+    def test_where_there_is_no_other_no_link_leads_to_it(self, root, row):
+        shown = words(page(root, detail(row)))
+        assert {} == self.links(root, row)
+        assert "Same number, whenever: 0" in shown
+        assert "Same IP address within 24 hours: 0" in shown
+
     def test_are_found_whatever_their_age(self, root, row):
+        other = attempt()
         VerificationAttempt.objects.update(created_at=NOW - timedelta(days=100))
-        assert [row] == rows(root, near=f"number.{row.pk}")
+        assert [other] == rows(root, near=f"number.{row.pk}")
         assert [] == rows(root, near=f"number.{row.pk}", period="90d")
 
     def test_are_found_by_the_tag_of_a_forgotten_number(self, root, row):
         other = attempt()
         VerificationAttempt.objects.filter(pk=row.pk).update(number="")
-        assert [other, row] == rows(root, near=f"number.{row.pk}")
+        assert [other] == rows(root, near=f"number.{row.pk}")
 
     def test_are_found_under_a_former_key(self, root, settings):
         old = attempt(ago=timedelta(minutes=1))
@@ -822,7 +858,7 @@ class TestRelated:
         settings.SECRET_KEY = "another key, which is the newest one now"
         root.force_login(User.objects.get(username="root"), "django.contrib.auth.backends.ModelBackend")
         new = attempt()
-        assert [new, old] == rows(root, near=f"number.{new.pk}")
+        assert [old] == rows(root, near=f"number.{new.pk}")
 
     def test_say_what_relates_them(self, root, row):
         shown = filters(root, near=f"ip.{row.pk}")["Related"]["shown"]
@@ -833,13 +869,35 @@ class TestRelated:
         VerificationAttempt.objects.filter(pk=(row := attempt()).pk).update(number="", number_tag="")
         assert {} == self.links(root, row)
         assert "Number and IP address are forgotten." in words(page(root, detail(row)))
-        assert [[], []] == [rows(root, near=f"{kind}.{row.pk}") for kind in ("number", "ip")]
+        assert [[], [], []] == [rows(root, near=f"{kind}.{row.pk}") for kind in ("number", "ip", "user")]
 
     @pytest.mark.parametrize(
         "value", ["", "ip", "ip.", "ip.0", "ip.x", "agent.{}", "ip.{}x", "ip.99999999999999999999", "ip.٣"]
     )
     def test_of_no_attempt_are_none(self, root, row, value):
         assert [] == rows(root, near=value.format(row.pk))
+
+    def test_of_the_user_are_counted_and_linked(self, root, row):
+        ann = User.objects.create_user("ann")
+        VerificationAttempt.objects.filter(pk=row.pk).update(user=ann, number="", number_tag="", ip=None)
+        others = [attempt(user=ann), attempt("+14155550124", user=ann, ago=timedelta(days=170))]
+        attempt(user=User.objects.create_user("bob"))
+        [(label, query)] = self.links(root, row).items()
+        assert ("Same user, whenever: 2", others) == (label, rows(root, **query))
+        assert f'href="{reverse("admin:auth_user_change", args=[ann.pk])}"' in page(root, detail(row))
+
+    @pytest.mark.parametrize(
+        ("right", "linked"), [("view_user", True), ("change_user", True), ("view_group", False)]
+    )
+    def test_of_the_user_are_linked_for_who_may_see_users(self, client, row, right, linked):
+        ann = User.objects.create_user("ann")
+        VerificationAttempt.objects.filter(pk=row.pk).update(user=ann)
+        attempt(user=ann)
+        staff(client, "view_verificationattempt", right)
+        html = page(client, detail(row))
+        assert "ann" in words(html)
+        user = reverse("admin:auth_user_change", args=[ann.pk])
+        assert [linked] * 2 == [f'href="{url}"' in html for url in (user, f"{LIST}?near=user.{row.pk}")]
 
     def test_put_neither_number_nor_address_into_a_url(self, root, row):
         urls = re.findall(r'(?:href|action)="([^"]*)"', page(root, detail(row)))
@@ -1003,6 +1061,23 @@ class TestUnlock:
         answer = unlock(clerk, row, attempt(), attempt(self.OTHER))
         assert [("clerk", "••• 123", None), ("clerk", "••• 177", None)] == unlocked()
         assert "2 numbers are unlocked." in words(answer.content.decode())
+
+    @pytest.mark.parametrize("query", ["", "period=30d&status__exact=refused"])
+    def test_can_be_cancelled_and_leads_back_to_the_same_list(self, clerk, row, query):
+        told = {"action": "unlock", "_selected_action": [row.pk]}
+        html = clerk.post(f"{LIST}?{query}", told).content.decode()
+        [back] = re.findall(r'<a class="[^"]*" href="([^"]*)">Cancel</a>', html)
+        assert f"?{query}" == unescape(back)
+        assert [row] == list(clerk.get(LIST + unescape(back)).context["cl"].result_list)
+
+    @pytest.mark.parametrize("query", ["period=30d", "period=//evil.example", 'period="><script>alert(1)'])
+    def test_cancelling_leads_nowhere_else(self, clerk, row, query):
+        told = {"action": "unlock", "_selected_action": [row.pk]}
+        answer = clerk.post(f"{LIST}?{query}", told, headers={"referer": "https://evil.example/"})
+        html = answer.content.decode()
+        [back] = re.findall(r'href="([^"]*)">Cancel</a>', html)
+        assert (200, "?period=") == (answer.status_code, back[:8])
+        assert [] == [bad for bad in ("https://evil", "<script>alert") if bad in html]
 
     def test_asks_once_more_before_anything_happens(self, clerk, row):
         keys = lock()
@@ -1237,6 +1312,20 @@ class TestNumbers:
         assert (200, 0) == (answer.status_code, PhoneNumber.objects.count())
         assert answer.context["adminform"].form.errors["number"]
 
+    @pytest.mark.parametrize(
+        ("number", "told"),
+        [
+            ("+1415", "That number is too short for United States. Enter one like"),
+            ("+1 415 555 0123 4567", "That number is too long for United States. Enter one like"),
+            ("call me", "Enter a mobile number, like"),
+            ("+448081570000", "We can't send a code to that number."),
+        ],
+    )
+    def test_linking_says_in_words_why_it_refuses(self, root, user, number, told):
+        shown = words(self.link(root, user, number).content.decode())
+        assert told in shown
+        assert not re.search(r"too_short|too_long|unreadable|\(type\)", shown)
+
     @pytest.mark.parametrize("spelling", [NUMBER, "415 555 0123"])
     def test_a_number_that_is_taken_stays_where_it_is(self, root, row, spelling):
         answer = self.link(root, User.objects.create_user("bob"), spelling)
@@ -1296,6 +1385,39 @@ class TestNumbers:
     @pytest.mark.parametrize("part", ["0123", "555", "ann", "x"])
     def test_are_not_found_by_parts(self, root, row, part):
         assert [] == rows(root, NUMBERS, q=part)
+
+    def test_lead_to_their_attempts_without_a_digit_in_the_address(self, root, row):
+        wanted = [attempt(), attempt(ago=timedelta(days=170))]
+        attempt("+14155550124")
+        html = page(root, reverse("admin:passwordless_phonenumber_change", args=[row.pk]))
+        [(url, told)] = re.findall(rf'<a href="({LIST}\?[^"]*)">([^<]*)</a>', html)
+        assert ("2", f"{LIST}?q={tags(NUMBER)[0]}") == (told, url)
+        assert wanted == list(root.get(url).context["cl"].result_list)
+        assert [] == [one for one in re.findall(r'(?:href|action)="([^"]*)"', html) if "4155550123" in one]
+
+    def test_lead_to_attempts_under_a_former_key_too(self, root, row, settings):
+        wanted = attempt()
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "another key, which is the newest one now"
+        root.force_login(User.objects.get(username="root"), "django.contrib.auth.backends.ModelBackend")
+        html = page(root, reverse("admin:passwordless_phonenumber_change", args=[row.pk]))
+        [url] = re.findall(rf'<a href="({LIST}\?[^"]*)">1</a>', html)
+        assert [wanted] == list(root.get(url).context["cl"].result_list)
+
+    @pytest.mark.parametrize(
+        ("rights", "linked"),
+        [
+            ([], [False, False]),
+            (["view_verificationattempt"], [True, False]),
+            (["view_user"], [False, True]),
+        ],
+    )
+    def test_lead_nowhere_where_the_viewer_may_not_go(self, client, row, rights, linked):
+        staff(client, "view_phonenumber", *rights)
+        html = page(client, reverse("admin:passwordless_phonenumber_change", args=[row.pk]))
+        user = reverse("admin:auth_user_change", args=[row.user_id])
+        assert linked == [f"{LIST}?q=" in html, f'href="{user}"' in html]
+        assert "ann" in words(html)
 
     @pytest.mark.parametrize(("lookup", "right", "wrong"), ORACLES)
     def test_the_mask_is_not_given_away_digit_by_digit(self, client, row, lookup, right, wrong):

@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from passwordless import flow, gateway
+from passwordless import flow, gateway, limits
 from passwordless.flow.retention import bites
 from passwordless.management.commands import passwordless_try
 from passwordless.models import AttemptEvent, Counter, PhoneNumber, Receipt, VerificationAttempt
@@ -481,6 +481,19 @@ class TestNumberOfACommand:
             run(command, number)
         assert (0, False) == (AttemptEvent.objects.count(), bool(number) and number in str(refused.value))
 
+    @pytest.mark.parametrize(
+        ("number", "why"),
+        [
+            ("", "empty"),
+            ("call me", "unreadable"),
+            ("+1415", "too short"),
+            ("+1 415 555 0131 4567", "too long"),
+        ],
+    )
+    def test_that_is_none_is_refused_in_words(self, command, number, why):
+        with pytest.raises(CommandError, match=f"That is no number: it is {why}\\."):
+            run(command, number)
+
     def test_may_be_one_that_is_no_longer_served(self, command, settings):
         settings.PASSWORDLESS = {**settings.PASSWORDLESS, "COUNTRIES": ["SE"]}
         run(command, NUMBER)
@@ -556,6 +569,11 @@ class TestUnlock:
         assert "••• 131 is unlocked (0 counters emptied).\n" == run("passwordless_unlock", NUMBER)[0]
         assert [("unlocked", "••• 131")] == events()
 
+    def test_says_one_counter_as_people_do(self):
+        key = limits.hard_stop(NUMBER).key
+        Counter.objects.create(key=key, used=1, ends_at=(NOW + timedelta(hours=1)).timestamp())
+        assert "••• 131 is unlocked (1 counter emptied).\n" == run("passwordless_unlock", NUMBER)[0]
+
 
 @pytest.mark.django_db
 class TestErase:
@@ -572,6 +590,10 @@ class TestErase:
         run("passwordless_erase", NUMBER)
         assert {OTHER: "bob"} == owned()
         assert User.objects.filter(username="ann").exists()
+
+    def test_says_one_attempt_as_people_do(self):
+        attempt()
+        assert "Unlinked, and erased from 1 attempt.\n" == run("passwordless_erase", NUMBER)[0]
 
     def test_leaves_others_alone(self):
         attempt(OTHER, ip="198.51.100.7")

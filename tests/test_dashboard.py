@@ -10,10 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
 from passwordless import figures, guard
+from passwordless.admin import blocks
 from passwordless.models import AttemptEvent, Counter, Receipt, RollupMark, VerificationAttempt
 from passwordless.states import EventKind, Reason, Status
 
@@ -156,7 +159,7 @@ def percent(share):
 
 
 def euro(amount, places=2):
-    return "–" if amount is None else f"€{round(amount, places):.{places}f}"
+    return f"€{round(amount, places):.{places}f}" if amount else "–"
 
 
 class TestNumbers:
@@ -278,7 +281,7 @@ class TestChange:
     def test_from_nothing_there_is_no_percentage(self, root):
         make().save()
         lines = [self.change(root, name) for name in ("Sent", "Conversion", "Time to verify", "Cost")]
-        assert ["before: 0", "before: –", "before: –", "before: €0.00"] == lines
+        assert ["before: 0", "before: –", "before: –", "before: –"] == lines
 
     def test_no_change_has_no_direction(self, root):
         make().save()
@@ -286,6 +289,32 @@ class TestChange:
         assert ["±0.0% before: 1", "±0 s before: 20 s"] == [
             self.change(root, name) for name in ("Sent", "Time to verify")
         ]
+
+
+class TestPrices:
+    def test_that_nobody_has_told_yet_are_not_nothing(self, root):
+        make(price=None).save()
+        html = page(root)
+        assert ["–", "before: –"] == cards(html)["Cost"]
+        assert "–" == table(html, "By country")[0][-1]
+        assert "€0" not in html
+
+    def test_are_told_as_soon_as_there_is_one(self, root):
+        VerificationAttempt.objects.bulk_create([make(price=None), make()])
+        assert ["€0.05", "€0.0250 per login"] == cards(page(root))["Cost"][:2]
+
+    def test_stop_with_no_word_of_a_change(self, root):
+        """A period whose prices have not come yet is not 100 % cheaper."""
+        make(price=None).save()
+        make(timedelta(hours=30)).save()
+        assert ["–", "before: €0.05"] == cards(page(root, period="24h"))["Cost"]
+
+    @pytest.mark.parametrize(("channels", "told"), [(["sms", "voice"], True), (["sms"], False)])
+    def test_of_calls_that_vonage_makes_by_itself_are_not_hidden(self, root, settings, channels, told):
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "CHANNELS": channels}
+        make().save()
+        hint = "What Vonage sends or calls by itself when no code comes back is on the invoice too."
+        assert told is (hint in words(page(root)))
 
 
 class TestPumping:
@@ -507,12 +536,12 @@ class TestFreshness:
         assert "run manage.py passwordless_rollup from cron" in told
 
 
-def close(block=BLOCK, country="US"):
-    """Let the guard close a block, and return the event."""
+def close(block=BLOCK, country="US", ago=timedelta(0)):
+    """Let the guard find a block pumped, which closes it where it may, and return the event."""
     make(number=f"{block}123", country=country, sends=0, status=Status.REFUSED, reason=Reason.WAIT).save()
-    ends = (NOW + timedelta(hours=1)).timestamp()
-    Counter.objects.create(key=guard.gates(f"{block}123")[0].key, used=guard.ENOUGH, ends_at=ends)
-    guard.close(block, NOW)
+    held = {"used": guard.ENOUGH, "ends_at": (NOW - ago + timedelta(hours=1)).timestamp()}
+    Counter.objects.update_or_create(key=guard.gates(f"{block}123")[0].key, defaults=held)
+    guard.close(block, NOW - ago)
     return AttemptEvent.objects.filter(kind=EventKind.PUMPING).latest("pk")
 
 
@@ -626,3 +655,107 @@ class TestClosedBlocks:
             html = root.get(url).content.decode()
             assert "US: 1,000 numbers, closed for 60 min" in html
             assert "4155550" not in html
+
+
+class TestNotedBlocks:
+    """While the guard only records, the dashboard says what it would have closed."""
+
+    NAME = "Closed blocks of numbers"
+    SAID = "A block of 1,000 numbers in United States"
+
+    @pytest.fixture(autouse=True)
+    def _recorded(self, settings):
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "record"}
+
+    def test_are_counted_by_block_with_the_last_time(self, clerk):
+        for ago in (timedelta(hours=3), timedelta(hours=1), timedelta(hours=2)):
+            close(ago=ago)
+        close("+441632960", country="GB", ago=timedelta(minutes=30))
+        html = page(clerk("view_verificationattempt"))
+        assert [
+            ["A block of 1,000 numbers in United Kingdom", "1", "11/23/2026 noon"],
+            [self.SAID, "3", "11/23/2026 11:30 a.m."],
+        ] == table(html, self.NAME)
+        told = words(part(html, self.NAME))
+        assert "Would have been closed in this period: 2 " in told
+        assert 'closed only where PUMPING_GUARD is "enforce"' in told
+        assert [] == [digits for digits in ("415555", "441632") if digits in html]
+
+    def test_show_their_digits_to_who_may_see_full_numbers(self, clerk):
+        close()
+        [line] = table(page(clerk("view_verificationattempt", "view_full_number")), self.NAME)
+        assert f"{self.SAID} {BLOCK}…" == line[0]
+
+    def test_are_those_of_the_period(self, root):
+        close(ago=timedelta(days=2))
+        shown = {period: len(table(page(root, period=period), self.NAME)) for period in PERIODS}
+        assert {"24h": 0, "7d": 1, "30d": 1, "90d": 1} == shown
+        assert "Would have been closed" not in page(root, period="24h")
+
+    def test_whose_digits_are_forgotten_are_still_counted(self, root):
+        close(ago=timedelta(days=40))
+        AttemptEvent.objects.update(block="")
+        assert [["US: 1,000 numbers", "1", "10/14/2026 12:30 p.m."]] == table(
+            page(root, period="90d"), self.NAME
+        )
+
+    def test_are_not_told_where_the_guard_closes(self, root, settings):
+        close()
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "enforce"}
+        assert "Would have been closed" not in page(root)
+
+    def test_are_not_those_that_were_closed(self, root, settings):
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "enforce"}
+        close(ago=timedelta(hours=30))
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "record"}
+        assert "Would have been closed" not in page(root)
+
+    def test_have_an_end(self, root, monkeypatch):
+        monkeypatch.setattr(guard, "LISTED", 2)
+        for block in ("+14155551", "+14155552", "+14155553"):
+            close(block)
+        html = page(root)
+        assert 2 == len(table(html, self.NAME))
+        assert "Would have been closed in this period: 3 " in words(html)
+
+    def test_of_more_notes_than_are_read_it_is_said_that_there_are_more(self, root, monkeypatch):
+        monkeypatch.setattr(blocks, "MOST", 2)
+        for minutes, block in enumerate(("+14155551", "+14155552", "+14155553")):
+            close(block, ago=timedelta(minutes=minutes))
+        assert "Would have been closed in this period: 2+ " in words(page(root))
+
+    @pytest.mark.parametrize("period", ["24h", "90d"])
+    def test_cost_no_more_than_a_look_for_closed_ones(self, clerk, settings, period):
+        populate(10)
+        close()
+        client, asked = clerk("view_verificationattempt"), []
+        for value in ("enforce", "record"):
+            settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": value}
+            with CaptureQueriesContext(connection) as told:
+                page(client, period=period)
+            asked.append(len(told))
+        assert (12, True) == (asked[1], asked[1] <= asked[0])
+
+    @pytest.mark.parametrize("ago", [timedelta(minutes=10), timedelta(hours=23, minutes=45)])
+    def test_hide_no_block_that_was_closed_before(self, root, settings, ago):
+        """A block stays closed for up to a day, whatever the guard is told afterwards."""
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "enforce"}
+        event = close(ago=ago)
+        Counter.objects.filter(used__gte=guard.CLOSED).update(ends_at=NOW.timestamp() + 600)
+        settings.PASSWORDLESS = {**settings.PASSWORDLESS, "PUMPING_GUARD": "record"}
+        close("+14155551")
+        html = page(root, period="24h")
+        assert [event.pk] == [block.event for block in guard.closed(NOW)]
+        assert [f"{self.SAID} {BLOCK}…", f"{self.SAID} +14155551…"] == [
+            line[0] for line in table(html, self.NAME)
+        ]
+        assert "Would have been closed in this period: 1 " in words(html)
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="the planner of PostgreSQL scans small tables")
+    def test_are_found_by_an_index(self, root):
+        with CaptureQueriesContext(connection) as told:
+            page(root)
+        [listed] = [one["sql"] for one in told if "'pumping'" in one["sql"]]
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {listed}")
+            assert "USING INDEX" in cursor.fetchone()[3]

@@ -566,7 +566,7 @@ class TestErase:
         ended(3)
         out = StringIO()
         call_command("passwordless_erase", "(415) 555-0101", stdout=out)
-        assert "Unlinked, and erased from 1 attempts.\n" == out.getvalue()
+        assert "Unlinked, and erased from 1 attempt.\n" == out.getvalue()
 
     def test_the_command_refuses_what_is_no_number_and_does_not_repeat_it(self):
         with pytest.raises(CommandError, match="no number") as refused:

@@ -306,16 +306,20 @@ class TestRebuilding:
 class TestCommand:
     def test_says_what_it_did(self):
         people(1, 5)
-        told = run()
+        first, again = run(), run()
         counted = asked(Rollup.objects.filter(span="h"))
+        until = "all until 2026-11-22 12:00 UTC; younger ones are counted live."
         assert (
-            f"{counted} requests of 5 days counted, all until 2026-11-22 12:00 UTC; 0 old hourly rows dropped.\n"
-            == told
+            f"Counted {counted} requests for a code on 5 days, {until} 0 old hourly rows dropped.\n" == first
         )
-        assert (
-            "0 requests of 0 days counted, all until 2026-11-22 12:00 UTC; 0 old hourly rows dropped.\n"
-            == run()
-        )
+        assert f"Counted 0 requests for a code on 0 days, {until} 0 old hourly rows dropped.\n" == again
+
+    def test_says_one_as_people_do(self):
+        people(1, 2)
+        first = VerificationAttempt.objects.earliest("created_at")
+        VerificationAttempt.objects.exclude(pk=first.pk).delete()
+        VerificationAttempt.objects.update(repeats=1)
+        assert "Counted 1 request for a code on 1 day, all until" in run()
 
     def test_notes_when_it_ran(self):
         run()
@@ -328,7 +332,7 @@ class TestCommand:
         run()
         before = cells()
         Rollup.objects.filter(span="d").delete()
-        assert "5 days counted" in run("--rebuild")
+        assert "for a code on 5 days" in run("--rebuild")
         assert before == cells()
 
     def test_says_which_day_it_left_alone(self, settings):

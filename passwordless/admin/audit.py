@@ -25,7 +25,7 @@ from ..models import VerificationAttempt
 from ..states import Channel, Status
 from . import export, filters, related, reveal
 from . import timeline as story
-from .masked import ReadOnly, linked, named
+from .masked import ReadOnly, linked, named, sees_users
 
 SYMBOLS = {
     Status.VERIFIED: "✔",
@@ -48,7 +48,8 @@ class AttemptAdmin(ReadOnly):
     """What happened to each attempt, and why."""
 
     list_display = (
-        "asked", "masked_number", "place", "purpose", "tried", "state", "why", "tries", "seconds", "cost",
+        # On a phone the first four are seen, and the others beside them.
+        "asked", "masked_number", "state", "why", "place", "purpose", "tried", "tries", "seconds", "cost",
         "person", "quoted",
     )  # fmt: skip
     list_filter = (
@@ -93,6 +94,16 @@ class AttemptAdmin(ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[VerificationAttempt]:
         """Return the attempts with their users."""
         return super().get_queryset(request).select_related("user")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the parts of a page, the user in them as a mere name for who may see no users."""
+        parts = super().get_fieldsets(request, obj)
+        if sees_users(request):
+            return parts
+        return [
+            (title, {"fields": ["person" if name == "owner" else name for name in part["fields"]]})
+            for title, part in parts
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Say how long attempts are kept."""
@@ -162,6 +173,8 @@ class AttemptAdmin(ReadOnly):
             "opts": self.opts,
             "selected": selected,
             "numbers": [phones.mask(number) for number in numbers],
+            # This very page as it was before the button: nobody can write another address into that.
+            "back": f"?{request.GET.urlencode()}",
         }
         return TemplateResponse(request, "admin/passwordless/unlock.html", context)
 
@@ -252,8 +265,12 @@ class AttemptAdmin(ReadOnly):
 
     @admin.display(description=_("user"))
     def owner(self, attempt: VerificationAttempt) -> str:
-        """Return who logged in, as a link to their page."""
-        return linked(attempt.user)
+        """Return who logged in, as a link to their page, and one to their other attempts."""
+        if attempt.user is None:
+            return ""
+        questions = [related.Near(attempt, related.Kind.USER)]
+        theirs = render_to_string("admin/passwordless/related.html", {"questions": questions})
+        return format_html("{}{}", linked(attempt.user), theirs)
 
     @admin.display(description=_("reference"))
     def quoted(self, attempt: VerificationAttempt) -> str:

@@ -25,7 +25,7 @@ from ..figures import CountryLine, Report, Totals
 from ..flow import unlock_block
 from ..models import AttemptEvent, VerificationAttempt
 from ..states import Reason
-from . import charts
+from . import blocks, charts
 from .charts import count
 from .timeline import ago
 
@@ -78,7 +78,8 @@ def view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpRespon
         return _unlock(request, model_admin, period)
     now = timezone.now()
     report = figures.read(period, now)
-    context = _frame(model_admin, request, _("Dashboard")) | _told(report, now) | _closed(request, now)
+    context = _frame(model_admin, request, _("Dashboard")) | _told(report, now)
+    context |= blocks.told(request, report.start, now)
     context |= {"periods": PERIODS, "period": period, "label": PERIODS[period]}
     return TemplateResponse(request, "admin/passwordless/dashboard.html", context)
 
@@ -92,7 +93,8 @@ def _unlock(request: HttpRequest, model_admin: admin.ModelAdmin[Any], period: st
     )
     if chosen and "confirmed" not in request.POST:
         context = _frame(model_admin, request, _("Unlock a block of numbers"))
-        context |= {"chosen": chosen, "words": _block_words(chosen), "seen": _sees(request), "period": period}
+        context |= {"chosen": chosen, "words": blocks.words(chosen.size, chosen.country), "period": period}
+        context |= {"seen": blocks.sees(request)}
         return TemplateResponse(request, "admin/passwordless/dashboard_unlock.html", context)
     if chosen and unlock_block(AttemptEvent.objects.get(pk=chosen.event), request.user):
         messages.success(request, _("The block is unlocked."))
@@ -116,6 +118,7 @@ def _told(report: Report, now: datetime) -> dict[str, Any]:
         # Only a page without figures asks whether there ever were any.
         "never": quiet and not VerificationAttempt.objects.exists(),
         "cards": _cards(report.current, report.previous),
+        "goes_on": len(settings.CHANNELS) > 1,
         "funnel": _funnel(report.current),
         "series": _series(report),
         "countries": shown[:COUNTRIES],
@@ -172,6 +175,8 @@ def _median(now: Totals, before: Totals) -> Card:
 
 
 def _cost(now: Totals, before: Totals) -> Card:
+    if not now.cost:
+        return Card(_("Cost"), NOTHING, "", _euro(before.cost))
     each = _("%(cost)s per login") % {"cost": _euro(now.cost_per_login, 4)} if now.verified else ""
     return Card(_("Cost"), _euro(now.cost), _growth(now.cost, before.cost), _euro(before.cost), note=each)
 
@@ -286,27 +291,6 @@ def _health(report: Report, now: datetime) -> dict[str, Any]:
     }
 
 
-def _closed(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """Return the closed blocks; their digits only to who may see full numbers."""
-    return {
-        "blocks": [{"block": one, "words": _block_words(one)} for one in guard.closed(now)],
-        "enforced": settings.PUMPING_GUARD == "enforce",
-        "seen": _sees(request),
-        "unlocks": request.user.has_perm("passwordless.unlock_number"),
-    }
-
-
-def _sees(request: HttpRequest) -> bool:
-    return request.user.has_perm("passwordless.view_full_number")
-
-
-def _block_words(block: guard.Block) -> str:
-    told = {"size": count(block.size), "country": countries.name(block.country) if block.country else ""}
-    if not block.country:
-        return _("A block of %(size)s numbers") % told
-    return _("A block of %(size)s numbers in %(country)s") % told
-
-
 def _list(**query: str) -> str:
     """Return the address of the list of attempts that agree in this."""
     return f"{reverse('admin:passwordless_verificationattempt_changelist')}?{urlencode(query)}"
@@ -324,7 +308,8 @@ def _percent_words(number: str) -> str:
 
 
 def _euro(amount: Decimal | None, places: int = 2) -> str:
-    if amount is None:
+    """Return an amount; where Vonage told no price yet, none, and not that it was for free."""
+    if not amount:
         return NOTHING
     # Translators: an amount of money; some languages put the sign behind it.
     return _("€%(amount)s") % {"amount": number_format(round(amount, places), places, force_grouping=True)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -99,6 +100,13 @@ def spelled(term: str) -> str:
 def named(user: Any) -> str:
     """Return what a user is called, with a number in it masked."""
     return DIGITS.sub(lambda found: phones.mask(found[0]), str(user)) if user is not None else ""
+
+
+def sees_users(request: HttpRequest) -> bool:
+    """Return whether the pages of users are open to this person, as they are to who may change them."""
+    options = get_user_model()._meta
+    names = [get_permission_codename(verb, options) for verb in ("view", "change")]
+    return any(request.user.has_perm(f"{options.app_label}.{name}") for name in names)
 
 
 def linked(user: Any) -> str:

@@ -13,14 +13,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from .. import numbers as links
-from .. import phones
-from ..models import PhoneNumber
+from .. import phones, sentences
+from ..models import PhoneNumber, VerificationAttempt, tags
 from ..states import EventKind
-from . import searches
-from .masked import NOTHING, Masked, linked, named, spelled
+from . import related, searches
+from .masked import NOTHING, Masked, linked, named, sees_users, spelled
+from .paginator import capped, spoken
 
 # Generic for the type checker only.
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ class PhoneNumberForm(_ModelForm):
         try:
             return phones.parse(self.cleaned_data["number"])
         except phones.NumberRefused as refused:
-            message = _("This number gets no code (%(code)s).")
-            raise forms.ValidationError(message, code=refused.code, params={"code": refused.code}) from None
+            told = sentences.refusal(refused, phones.home())
+            raise forms.ValidationError(told, code=refused.code) from None
 
 
 @admin.register(PhoneNumber)
@@ -56,7 +58,7 @@ class PhoneNumberAdmin(Masked):
     form = PhoneNumberForm
     list_display = ("masked", "owner", "verified_at")
     raw_id_fields = ("user",)
-    readonly_fields = ("person", "masked", "verified_at")
+    readonly_fields = ("owner", "person", "masked", "verified_at", "attempts")
     list_select_related = ("user",)
     search_fields = ("number",)
 
@@ -68,7 +70,10 @@ class PhoneNumberAdmin(Masked):
 
     def get_fields(self, request: HttpRequest, obj: PhoneNumber | None = None) -> Any:
         """Ask for a number to link it; show one that is linked by its last digits."""
-        return ["user", "number"] if obj is None else ["person", "masked", "verified_at"]
+        if obj is None:
+            return ["user", "number"]
+        attempts = ["attempts"] if request.user.has_perm("passwordless.view_verificationattempt") else []
+        return ["person" if sees_users(request) else "owner", "masked", "verified_at", *attempts]
 
     def has_change_permission(self, request: HttpRequest, obj: PhoneNumber | None = None) -> bool:
         """Return False: unlink and link again, so that both are on record."""
@@ -95,6 +100,15 @@ class PhoneNumberAdmin(Masked):
     def person(self, row: PhoneNumber) -> str:
         """Return whose it is, as a link to their page."""
         return linked(row.user)
+
+    @admin.display(description=_("verification attempts"))
+    def attempts(self, row: PhoneNumber) -> str:
+        """Return how many there are for the number, as a link to them: by its tags, as the address of a search."""
+        known = tags(row.number)
+        rows = VerificationAttempt.objects.filter(number_tag__in=known)
+        found = reverse("admin:passwordless_verificationattempt_changelist")
+        told = spoken(capped(rows, related.MOST), related.MOST)
+        return format_html('<a href="{}?{}={}">{}</a>', found, SEARCH_VAR, ".".join(known), told)
 
     def save_model(self, request: HttpRequest, obj: PhoneNumber, form: Any, change: bool) -> None:
         """Link, and write down who did it. Whoever links a number to a user may log in as that user."""

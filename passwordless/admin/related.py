@@ -1,4 +1,4 @@
-"""Attempts that have to do with one: of the same number, or from the same IP address around the same time."""
+"""Attempts that have to do with one: of the same number or user, or from the same IP address around that time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..models import VerificationAttempt, tags
 from .paginator import capped, spoken
 
 PARAMETER = "near"
-VALUE = re.compile(r"(number|day|ip)\.([0-9]{1,18})\Z")
+VALUE = re.compile(r"(number|day|ip|user)\.([0-9]{1,18})\Z")
 AROUND = timedelta(hours=24)
 MOST = 1000
 """Related attempts that are counted."""
@@ -26,6 +26,7 @@ class Kind(TextChoices):
     DAY = "day", _("Same number within 24 hours")
     NUMBER = "number", _("Same number, whenever")
     IP = "ip", _("Same IP address within 24 hours")
+    USER = "user", _("Same user, whenever")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Near:
         return f"{self.kind.label} ({self.attempt.reference})"
 
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Return those of `rows` that are related, the attempt itself included."""
+        """Return those of `rows` that are related: the others, without the attempt itself."""
+        rows = rows.exclude(pk=self.attempt.pk)
+        if self.kind is Kind.USER:
+            return rows.filter(user=self.attempt.user_id) if self.attempt.user_id else rows.none()
         if self.kind is not Kind.NUMBER:
             at = self.attempt.created_at
             rows = rows.filter(created_at__gte=at - AROUND, created_at__lte=at + AROUND)

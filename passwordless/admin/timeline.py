@@ -43,13 +43,14 @@ REPORTS = {
 
 @dataclass(frozen=True)
 class Line:
-    """What happened at one moment. `gap` is the time since the line before."""
+    """What happened at one moment. `gap` is the time since the line before, `day` the date if that had another."""
 
     at: datetime
     sign: str
     told: str
     tone: str = ""
     gap: str = ""
+    day: str = ""
 
     @property
     def clock(self) -> str:
@@ -68,8 +69,8 @@ def lines(attempt: VerificationAttempt, now: datetime) -> list[Line]:
     prefetch_related_objects(events, "staff")
     told = [*map(_of, events), *_by_itself(attempt, now), *_end(attempt, events, now)]
     told.sort(key=lambda line: line.at)
-    before = [told[0].at, *(line.at for line in told[:-1])]
-    return [replace(line, gap=_gap(line.at - last)) for line, last in zip(told, before, strict=True)]
+    before = [None, *told[:-1]]
+    return [_after(line, last) for line, last in zip(told, before, strict=True)]
 
 
 def ago(at: datetime, now: datetime) -> str:
@@ -146,6 +147,16 @@ def _end(attempt: VerificationAttempt, events: list[AttemptEvent], now: datetime
         return []
     why = "" if reason is Reason.OK else reason.label
     return [Line(at, "◷" if status is Status.EXPIRED else "✘", _joined(status.label, why), status.value)]
+
+
+def _after(line: Line, last: Line | None) -> Line:
+    """Return a line with what it differs in from the one before."""
+    day, gap = _day(line), _gap(line.at - (last or line).at)
+    return replace(line, gap=gap, day="" if last and _day(last) == day else day)
+
+
+def _day(line: Line) -> str:
+    return date_format(timezone.localtime(line.at), "DATE_FORMAT")
 
 
 def _gap(length: timedelta) -> str:

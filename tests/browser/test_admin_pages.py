@@ -51,13 +51,39 @@ CUT = """() => [...document.querySelectorAll(".pl-scroll, .results")]
     .map(one => `${one.scrollWidth} > ${one.clientWidth}: ${one.innerText}`)"""
 
 
-def test_no_column_is_cut_off_where_words_are_long(visit, person):
-    person.log_in()
-    staff = visit(locale="de", viewport={"width": 1400, "height": 900})
+SEEN = """() => {
+    const edge = document.querySelector(".results").getBoundingClientRect();
+    return [...document.querySelectorAll("#result_list tbody tr:first-child > [class^=field]")]
+        .filter(one => {
+            const box = one.getBoundingClientRect();
+            return box.left >= edge.left - 1 && box.right <= edge.right + 1 && one.scrollWidth <= one.clientWidth;
+        }).map(one => one.classList[0]);
+}"""
+
+
+def at_the_desk(visit, locale, width):
+    """Return the administrator at a screen of that width, by the fields of the form and not by words."""
+    staff = visit(locale=locale, viewport={"width": width, "height": 844})
     staff.see("/admin/login/")
     staff.field("username").fill("admin")
     staff.field("password").fill(staff.site.password)
-    staff.press("Anmelden")
+    staff.page.locator("#login-form [type=submit]").click()
+    return staff
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "pl", "ja", "ar"])
+def test_a_phone_shows_time_number_status_and_reason_of_an_attempt(visit, person, locale):
+    person.ask()
+    for _ in range(3):
+        person.give(person.wrong_code())
+    staff = at_the_desk(visit, locale, 390)
+    staff.see(ATTEMPTS)
+    assert ["field-asked", "field-masked_number", "field-state", "field-why"] == staff.page.evaluate(SEEN)
+
+
+def test_no_column_is_cut_off_where_words_are_long(visit, person):
+    person.log_in()
+    staff = at_the_desk(visit, "de", 1400)
     for path in (ATTEMPTS, f"{ATTEMPTS}dashboard/"):
         staff.see(path)
         assert 0 < staff.page.locator(".pl-scroll, .results").count()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from ... import flow, phones
 
@@ -21,5 +22,7 @@ class Command(BaseCommand):
         try:
             number = phones.spell(options["number"])
         except phones.NumberRefused as refused:
-            raise CommandError(f"That is no number: {refused.code}.") from None
-        self.stdout.write(f"Unlinked, and erased from {flow.erase(number)} attempts.")
+            why = refused.code.replace("_", " ")
+            raise CommandError(f"That is no number: it is {why}.") from None
+        count = flow.erase(number)
+        self.stdout.write(f"Unlinked, and erased from {count:,} attempt{pluralize(count)}.")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from ... import figures
@@ -27,6 +28,8 @@ class Command(BaseCommand):
         done = run(timezone.now())
         kept = " 1 day is left as it was, since attempts of it were pruned." if done.kept else ""
         self.stdout.write(
-            f"{done.asked} requests of {done.days} days counted, all until {done.until:%Y-%m-%d %H:%M} UTC; "
-            f"{done.dropped} old hourly rows dropped.{kept}"
+            f"Counted {done.asked:,} request{pluralize(done.asked)} for a code "
+            f"on {done.days:,} day{pluralize(done.days)}, all until {done.until:%Y-%m-%d %H:%M} UTC; "
+            f"younger ones are counted live. "
+            f"{done.dropped:,} old hourly row{pluralize(done.dropped)} dropped.{kept}"
         )

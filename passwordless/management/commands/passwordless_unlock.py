@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.template.defaultfilters import pluralize
 
 from ... import flow, phones
 
@@ -21,6 +22,8 @@ class Command(BaseCommand):
         try:
             number = phones.spell(options["number"])
         except phones.NumberRefused as refused:
-            raise CommandError(f"That is no number: {refused.code}.") from None
+            why = refused.code.replace("_", " ")
+            raise CommandError(f"That is no number: it is {why}.") from None
         emptied = flow.unlock(number)
-        self.stdout.write(f"{phones.mask(number)} is unlocked ({emptied} counters emptied).")
+        counters = f"{emptied} counter{pluralize(emptied)}"
+        self.stdout.write(f"{phones.mask(number)} is unlocked ({counters} emptied).")
