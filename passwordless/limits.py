@@ -100,11 +100,6 @@ def joins(visitor: Visitor) -> list[Bucket]:
     return [*buckets("sends_per_ip", network(visitor.ip)), *named]
 
 
-def wide(number: str, country: str) -> list[Bucket]:
-    """Return what a message to `number` (E.164) is charged to once all narrow buckets have granted it."""
-    return [*blocks(number), *larger(country)]
-
-
 def blocks(number: str) -> list[Bucket]:
     """Return the counts of the numbers around `number` (E.164)."""
     return [*buckets("sends_per_block_1000", number[:-3]), *buckets("sends_per_block_10000", number[:-4])]

@@ -24,6 +24,18 @@ SEPARATORS = re.compile(r"[ ()\-.]")
 GEOGRAPHIC = re.compile(r"[A-Z]{2}\Z")
 
 
+WORDS = {
+    "landline": "it is a landline, which takes no messages",
+    "call": "a landline takes calls only",
+    "country": "its country is not served",
+    "type": "numbers of its kind are not served",
+    "empty": "it is empty",
+    "unreadable": "it cannot be read",
+    "too_short": "it is too short",
+    "too_long": "it is too long",
+}
+
+
 class NumberRefused(ValueError):
     """A number that gets no code. `code` says why.
 
@@ -34,6 +46,11 @@ class NumberRefused(ValueError):
         super().__init__(code)
         self.code = code
         self.region = region
+
+    @property
+    def words(self) -> str:
+        """Return why in words, for commands; pages have sentences of their own."""
+        return WORDS[self.code]
 
 
 def parse(text: str, region: str = "", channel: str = "") -> str:

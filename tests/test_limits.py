@@ -360,7 +360,7 @@ class TestWide:
         clock.shift(301)
         with CaptureQueriesContext(connection) as caught:
             assert flow.start(NUMBER, OWNER).status is Status.REFUSED
-        keys = [one.key for one in limits.wide(NUMBER, "US")]
+        keys = [one.key for one in [*limits.blocks(NUMBER), *limits.larger("US")]]
         assert [1, 1, 1, 1] == self.spent()
         assert not any(key in query["sql"] for query in caught for key in keys)
 
@@ -396,8 +396,8 @@ class TestWide:
         assert [1, 1, 1, 1] == self.spent()
 
     def test_numbers_of_no_country_share_one(self, generous):
-        assert limits.wide("+881612345678", "") == limits.wide("+881612345678", "nowhere")
-        assert limits.wide("+881612345678", "") != limits.wide("+881612345678", "US")
+        assert limits.larger("") == limits.larger("nowhere")
+        assert limits.larger("") != limits.larger("US")
 
     @pytest.mark.parametrize("name", NAMES)
     def test_decoys_are_refused_with_the_others(self, name, settings):

@@ -331,6 +331,10 @@ def test_a_country_code_needs_no_plus_where_it_is_no_number_of_ours(text, number
     assert number == phones.spell(text)
 
 
+def test_every_refusal_has_words():
+    assert {code: phones.NumberRefused(code).words for code in CODES} == phones.WORDS
+
+
 def test_what_is_no_number_either_way_is_refused_for_the_first_reason():
     with pytest.raises(phones.NumberRefused, match="too_short"):
         phones.spell("0151")

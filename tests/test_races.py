@@ -896,7 +896,7 @@ class TestRows:
         user = get_user_model().objects.create_user("somebody", is_staff=staff)
         PhoneNumber.objects.create(user=user, number=number)
         flow.start(f"{number[:-2]}{(int(number[-2:]) + 50) % 100:02d}", somebody())
-        buckets = [*limits.wide(number, "US"), *guard.gates(number)]
+        buckets = [*limits.blocks(number), *limits.larger("US"), *guard.gates(number)]
         first, *others = Counter.objects.filter(key__in=[b.key for b in buckets]).order_by("key")
         with self.waiting_for(first, flow.start, number, somebody()):
             free = Counter.objects.filter(pk__in=[row.pk for row in others]).select_for_update(nowait=True)

@@ -135,7 +135,12 @@ class TestWhere:
         assert {bucket.key for bucket in narrow} == kept
         there = {key.decode() for key in server.ask("KEYS", "*")}
         assert not any(key in text for key in kept for text in there)
-        wide = [*limits.joins(HERE), *limits.fails_of_address(HERE), *limits.wide(support.NUMBER, "US")]
+        wide = [
+            *limits.joins(HERE),
+            *limits.fails_of_address(HERE),
+            *limits.blocks(support.NUMBER),
+            *limits.larger("US"),
+        ]
         assert len({bucket.key for bucket in wide}) == len(there)
 
     def test_no_key_there_tells_an_address_or_a_number(self, settings, server):

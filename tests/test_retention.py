@@ -273,7 +273,7 @@ def test_the_command_says_how_much():
     call_command("passwordless_prune", "--dry-run", stdout=out)
     call_command("passwordless_prune", stdout=out)
     foretold = (
-        "0 attempts would be expired, 1 would be deleted; 1 numbers and 1 visitors would be forgotten; "
+        "0 attempts would be expired, 1 would be deleted; 1 number and 1 visitor would be forgotten; "
         "0 counters and 0 receipts would be dropped."
     )
     assert [foretold, foretold.replace("would be ", "")] == out.getvalue().splitlines()[::2]

@@ -302,7 +302,7 @@ class TestStore:
     def test_a_decoy_is_told_the_time_that_others_are_told(self, stored, settings, clock):
         support.configure(settings, SIGNUP=False, LIMITS={"sends_per_site": "1/h"})
         with transaction.atomic():
-            limits.charge(limits.wide(OTHER, "US"), BEGIN)
+            limits.charge([*limits.blocks(OTHER), *limits.larger("US")], BEGIN)
         clock.shift(600)
         outcome = flow.start(NUMBER, OWNER)
         assert (Reason.LIMIT_SITE, BEGIN + timedelta(hours=1)) == (outcome.reason, outcome.retry_at)

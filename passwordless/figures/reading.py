@@ -99,7 +99,8 @@ class Book:
 def read(period: str, now: datetime) -> Report:
     """Return the figures of the last `period` (a key of PERIODS) up to the end of this hour of UTC.
 
-    `now` is aware. Seven statements, whatever the period; also if nothing was rolled up yet.
+    `now` is aware. Seven statements, whatever the period; also if nothing was rolled up yet. Where people log in
+    meanwhile, the bars and the sums may differ by what came between two statements.
     Raises KeyError for another period.
     """
     last = Receipt.objects.order_by("-at").values_list("at", flat=True)[:1]

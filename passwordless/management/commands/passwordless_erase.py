@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.template.defaultfilters import pluralize
 
 from ... import flow, phones
+from ..amounts import many
 
 
 class Command(BaseCommand):
@@ -22,7 +22,5 @@ class Command(BaseCommand):
         try:
             number = phones.spell(options["number"])
         except phones.NumberRefused as refused:
-            why = refused.code.replace("_", " ")
-            raise CommandError(f"That is no number: it is {why}.") from None
-        count = flow.erase(number)
-        self.stdout.write(f"Unlinked, and erased from {count:,} attempt{pluralize(count)}.")
+            raise CommandError(f"That is no number: {refused.words}.") from None
+        self.stdout.write(f"Unlinked, and erased from {many(flow.erase(number), 'attempt')}.")

@@ -43,7 +43,7 @@ def _meant(name: str, text: str) -> tuple[str, Any, str]:
     except model.DoesNotExist:
         raise CommandError(f"There is no user {name!r}.") from None
     except phones.NumberRefused as refused:
-        raise CommandError(f"The number for {name!r} is refused: {refused.code}.") from None
+        raise CommandError(f"The number for {name!r} is refused: {refused.words}.") from None
 
 
 def _link(name: str, user: Any, number: str, *, replace: bool) -> str:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from ... import flow
+from ..amounts import many
 
 
 class Command(BaseCommand):
@@ -24,8 +25,8 @@ class Command(BaseCommand):
         done = flow.prune(timezone.now(), dry_run=options["dry_run"])
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
-            f"{done.expired} attempts {would}expired, {done.deleted} {would}deleted; "
-            f"{done.numbers} numbers and {done.visitors} visitors {would}forgotten; "
-            f"{done.counters} counters and {done.receipts} receipts {would}dropped."
+            f"{many(done.expired, 'attempt')} {would}expired, {done.deleted:,} {would}deleted; "
+            f"{many(done.numbers, 'number')} and {many(done.visitors, 'visitor')} {would}forgotten; "
+            f"{many(done.counters, 'counter')} and {many(done.receipts, 'receipt')} {would}dropped."
         )
         self.stdout.write(f"It took {time.monotonic() - began:.1f} s.")

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from ... import figures
+from ..amounts import many
 
 
 class Command(BaseCommand):
@@ -28,8 +28,7 @@ class Command(BaseCommand):
         done = run(timezone.now())
         kept = " 1 day is left as it was, since attempts of it were pruned." if done.kept else ""
         self.stdout.write(
-            f"Counted {done.asked:,} request{pluralize(done.asked)} for a code "
-            f"on {done.days:,} day{pluralize(done.days)}, all until {done.until:%Y-%m-%d %H:%M} UTC; "
-            f"younger ones are counted live. "
-            f"{done.dropped:,} old hourly row{pluralize(done.dropped)} dropped.{kept}"
+            f"Counted {many(done.asked, 'request')} for a code on {many(done.days, 'day')}, "
+            f"all until {done.until:%Y-%m-%d %H:%M} UTC; "
+            f"younger ones are counted live. {many(done.dropped, 'old hourly row')} dropped.{kept}"
         )

@@ -12,6 +12,7 @@ from ... import codes, flow, gateway, phones
 from ...conf import settings
 from ...outcomes import Handle, Outcome, Visitor
 from ...states import Purpose, Reason, Status
+from ..amounts import many
 
 
 class Command(BaseCommand):
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         try:
             number = phones.parse(options["number"])
         except phones.NumberRefused as refused:
-            raise CommandError(f"That number gets no code: {refused.code}.") from None
+            raise CommandError(f"That number gets no code: {refused.words}.") from None
         try:
             outcome = flow.start(number, Visitor(), Purpose.CONFIRM)
         except ImproperlyConfigured as error:
@@ -60,7 +61,7 @@ class Command(BaseCommand):
                 return
             if not outcome.guesses_left:
                 raise CommandError(_why(outcome))
-            self.stderr.write(f"{_why(outcome)} {outcome.guesses_left} tries left.")
+            self.stderr.write(f"{_why(outcome)} {many(outcome.guesses_left, 'tr', 'y,ies')} left.")
 
 
 def _left(outcome: Outcome) -> str:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.template.defaultfilters import pluralize
 
 from ... import flow, phones
+from ..amounts import many
 
 
 class Command(BaseCommand):
@@ -22,8 +22,6 @@ class Command(BaseCommand):
         try:
             number = phones.spell(options["number"])
         except phones.NumberRefused as refused:
-            why = refused.code.replace("_", " ")
-            raise CommandError(f"That is no number: it is {why}.") from None
-        emptied = flow.unlock(number)
-        counters = f"{emptied} counter{pluralize(emptied)}"
-        self.stdout.write(f"{phones.mask(number)} is unlocked ({counters} emptied).")
+            raise CommandError(f"That is no number: {refused.words}.") from None
+        emptied = many(flow.unlock(number), "counter")
+        self.stdout.write(f"{phones.mask(number)} is unlocked ({emptied} emptied).")
