@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -70,7 +71,7 @@ class PhoneForm(forms.Form):
     @sensitive_variables()
     def clean_number(self) -> str:
         """Return the number as E.164, or say why it gets no code."""
-        region = self.chosen_country or self._region()
+        region = self.chosen_country or self.region
         channel = self._said("channel", settings.CHANNELS) or settings.CHANNELS[0]
         try:
             return phones.parse(self.cleaned_data["number"], region, channel)
@@ -99,12 +100,9 @@ class PhoneForm(forms.Form):
         """Return the country (ISO) that was chosen, if one was."""
         return self._said("country", countries.served())
 
-    def _said(self, name: str, choices: Collection[str]) -> str:
-        given = self.data.get(self.add_prefix(name), "")
-        return given if given in choices else ""
-
-    def _region(self) -> str:
-        """Return the country that is most likely meant: used last, the site's, the browser's, any."""
+    @cached_property
+    def region(self) -> str:
+        """Return the country (ISO) that is most likely meant: used last, the site's, the browser's, any."""
         served = countries.served()
         guesses = (
             self.request.COOKIES.get(devices.COUNTRY_COOKIE, ""),
@@ -114,9 +112,13 @@ class PhoneForm(forms.Form):
         )
         return next((guess for guess in guesses if guess in served), next(iter(served), phones.FALLBACK))
 
+    def _said(self, name: str, choices: Collection[str]) -> str:
+        given = self.data.get(self.add_prefix(name), "")
+        return given if given in choices else ""
+
     def _offer_countries(self) -> None:
         served = countries.served()
-        self.initial.setdefault("country", self._region())
+        self.initial.setdefault("country", self.region)
         cast(Offer, self.fields["country"]).offered = served
         if len(served) == 1:
             del self.fields["country"]
