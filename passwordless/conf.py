@@ -44,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "MAX_GUESSES": 3,  # Vonage ends a request at the third wrong code
     "RESEND_WAITS": [30, 60, 120, 300],  # seconds before each further message to a number
     "LIMITS": {},  # see limits.DEFAULTS; per limit "5/h, 10/d", None switches one off
-    "LIMITS_STORAGE": "",  # redis://...: counts of addresses, sessions, blocks and the site live there
+    "LIMITS_STORAGE": "",  # redis://...: counts of addresses, sessions, blocks, countries and the site
     "LIMITS_ENFORCE": True,  # False only records what LIMITS would refuse
     "HARD_STOP": 50,  # failed checks in a row that lock a number (NIST SP 800-63B-4, 3.2.2: 100 at most)
     "PUMPING_GUARD": "record",  # or enforce: close blocks of numbers from which no code comes back; None: off

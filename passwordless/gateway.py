@@ -33,7 +33,7 @@ MISSING = (
 )
 MULTIPROCESS = (
     "The emulator in process serves one process only. Run `manage.py vonage_emulator` beside this server "
-    "and set VONAGE_API_HOST to the address that it prints."
+    'and set PASSWORDLESS["API_HOST"] to the address that it prints.'
 )
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def warm(recent: Callable[[], Iterable[float]]) -> None:
 
 
 def _recipe() -> tuple[Any, ...]:
-    """Return what a gateway is made by now; the twenty settings are read anew only when one has changed."""
+    """Return what a gateway is made by now; the settings are read anew only when one has changed."""
     global _written
     # Read once: another thread may write it meanwhile.
     given, debug, known = settings.given, django_settings.DEBUG, _written

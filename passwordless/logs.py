@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-# A number in any spelling, or the digits of a code (4 to 10) or number without one.
+# A number in any spelling, or the digits of a code (4 to 10), or of a number without its plus.
 NUMBER = re.compile(r"\+?(?<![\w.])\d[\d \-().]{6,}\d|(?<!\d)\d{4,}")
 
 

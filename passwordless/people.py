@@ -16,7 +16,7 @@ from .states import Purpose, Reason
 
 
 class Directory(Protocol):
-    """The three questions that a backend answers about users; PhoneBackend answers them for auth.User."""
+    """What a backend knows and does about users; PhoneBackend does it for auth.User."""
 
     def find_user(self, number: str) -> Any | None:
         """Return the user with this number (E.164), or None."""

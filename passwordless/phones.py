@@ -97,10 +97,7 @@ def regions() -> frozenset[str]:
 
 def region_of(number: str) -> str:
     """Return the ISO country of an E.164 number, or an empty string for one that belongs to none."""
-    import phonenumbers
-
-    region = phonenumbers.region_code_for_number(_trusted(number)) or ""
-    return region if GEOGRAPHIC.match(region) else ""
+    return _region(_trusted(number))
 
 
 def calling_code(region: str) -> int:

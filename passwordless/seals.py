@@ -32,5 +32,5 @@ def _seal(salt: str, value: str, secret: str | bytes) -> str:
 
 @lru_cache(maxsize=64)
 def _key(salt: str, secret: str | bytes) -> bytes:
-    """Derive the key as Django's salted_hmac does, but once: a login seals thirty values."""
+    """Derive the key as Django's salted_hmac does, but once: a login seals ten values."""
     return hashlib.sha256(salt.encode() + force_bytes(secret)).digest()

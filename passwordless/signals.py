@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-# Sent after the commit of each move of an attempt, with `attempt` (as it was read, number included),
+# Sent after the commit of each move of an attempt, with `attempt` (as it stands then, number included),
 # `status` and `reason`. Receivers cannot stop a move; their errors are logged and go no further.
 attempt_moved = Signal()
 

@@ -62,11 +62,21 @@ class Page(View):
         return alone(sensitive_variables()(sensitive_post_parameters("number", "code")(view)))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Refuse to run where each process would have an emulator of its own; forbid frames."""
+        """Answer, and let nobody keep or frame the answer."""
+        response = self._answer(request, *args, **kwargs)
+        response.headers["Cache-Control"] = UNCACHED
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        if not any("csp" in name.lower() for name in django_settings.MIDDLEWARE):
+            response.headers.setdefault(FRAMES, "frame-ancestors 'none'; base-uri 'none'; object-src 'none'")
+        return response
+
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer where that is possible: with one emulator for all, working settings and a database."""
         meant = str(request.method).lower() in self.http_method_names
         try:
             gateway.refuse_multiprocess(request.META)
-            response = (meant and self.turn_away()) or super().dispatch(request, *args, **kwargs)
+            return (meant and self.turn_away()) or super().dispatch(request, *args, **kwargs)
         except (ImproperlyConfigured, OperationalError, InterfaceError) as error:
             if django_settings.DEBUG:
                 raise
@@ -74,13 +84,7 @@ class Page(View):
             # Not the words of a database, which may repeat a statement with its values.
             told = error if isinstance(error, ImproperlyConfigured) else "the database does not answer"
             logger.error("Nobody can log in: %s (%s)", told, type(error).__name__)
-            response = _unavailable()
-        response.headers["Cache-Control"] = UNCACHED
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        if not any("csp" in name.lower() for name in django_settings.MIDDLEWARE):
-            response.headers.setdefault(FRAMES, "frame-ancestors 'none'; base-uri 'none'; object-src 'none'")
-        return response
+            return _unavailable()
 
     def turn_away(self) -> HttpResponseBase | None:
         """Return where a visitor goes who has no business here, or None."""

@@ -68,8 +68,10 @@ class TestSettings:
         assert DEFAULTS["RESEND_WAITS"] == [int(number) for number in re.findall(r"\d+", waits)]
 
     def test_deadlines_are_the_default(self):
-        told = re.search(r"\((\d+) s to connect, (\d+) s to start, (\d+) s to check\)", README).groups()
-        assert [DEFAULTS[f"{name}_TIMEOUT"] for name in ("CONNECT", "START", "CHECK")] == [
+        told = re.search(
+            r"\((\d+) s to start, (\d+) s to check; (\d+) s each try to connect\)", README
+        ).groups()
+        assert [DEFAULTS[f"{name}_TIMEOUT"] for name in ("START", "CHECK", "CONNECT")] == [
             float(n) for n in told
         ]
 

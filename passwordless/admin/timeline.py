@@ -127,10 +127,9 @@ def _by_itself(attempt: VerificationAttempt, now: datetime) -> list[Line]:
     if not attempt.sends or attempt.step_at is None:
         return []
     last = attempt.current_step(min(now, attempt.ended_at or now))
-    length = (attempt.open_until - attempt.step_at) / (len(attempt.plan) - attempt.step)
     return [
         Line(
-            at=attempt.step_at + length * (step - attempt.step),
+            at=attempt.step_at + attempt.step_length * (step - attempt.step),
             sign=SIGNS[EventKind.NEXT],
             told=_joined(EventKind.NEXT.label, Channel(attempt.plan[step]).label, _("by itself")),
             tone=EventKind.NEXT.value,

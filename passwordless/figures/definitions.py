@@ -30,7 +30,7 @@ from django.db.models import (
 from django.db.models.functions import TruncDay, TruncHour
 
 from ..models import AttemptQuerySet, Measure
-from ..models.queries import patience
+from ..models.queries import check_patience
 from ..states import LIVE, EventKind, Reason, Status
 
 Name = TypeVar("Name")
@@ -240,7 +240,7 @@ def _times(
 
 def _late(now: datetime) -> Q:
     """Return what `AttemptQuerySet.overdue` does, for a CASE."""
-    held = Q(status=Status.CHECKING, claimed_at__gte=now - patience())
+    held = Q(status=Status.CHECKING, claimed_at__gte=now - check_patience())
     return Q(status__in=LIVE, expires_at__lte=now) & ~held
 
 

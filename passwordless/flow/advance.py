@@ -14,7 +14,7 @@ from ..models import AttemptEvent, VerificationAttempt, durable
 from ..outcomes import Handle, Outcome, Visitor
 from ..states import Channel, EventKind, Reason, Status
 from ..vonage.dialect import Dialect
-from .asker import patience
+from .asker import start_patience
 from .asking import Answer, ask
 from .payment import note, pay, refuse
 from .sending import LONGEST
@@ -42,7 +42,7 @@ def next_step(attempt: VerificationAttempt, visitor: Visitor, now: datetime) -> 
     waited = limits.wait(attempt.number, who, now) or now
     if status is Status.STARTING and attempt.claimed_at is not None:
         # From then on, whoever asks again has it sent again.
-        return Step(None, max(waited, attempt.claimed_at + patience()))
+        return Step(None, max(waited, attempt.claimed_at + start_patience()))
     if not waiting or following >= len(attempt.plan):
         # One open request a number: a new one has to wait until this is known to be over at Vonage.
         return Step(None, max(waited, attempt.open_until))

@@ -35,7 +35,7 @@ class Asker:
         return sorted(settings.CHANNELS, key=lambda channel: channel != self.first and self.first != "")
 
 
-def patience() -> timedelta:
+def start_patience() -> timedelta:
     """Return after how long a request without an answer may be asked again."""
     return timedelta(seconds=settings.START_TIMEOUT + 10)
 
@@ -55,7 +55,7 @@ def blank(asker: Asker, now: datetime) -> VerificationAttempt:
         created_at=now,
         claimed_at=now,
         expires_at=now + lifetime,
-        open_until=now + lifetime + patience(),
+        open_until=now + lifetime + start_patience(),
     )
 
 

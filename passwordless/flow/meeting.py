@@ -11,7 +11,7 @@ from ..conf import settings
 from ..models import VerificationAttempt, durable
 from ..outcomes import Handle, Outcome
 from ..states import EventKind, Reason, Status
-from .asker import Asker, patience, refused
+from .asker import Asker, refused, start_patience
 from .payment import note, pay
 from .sending import event, send
 
@@ -28,7 +28,7 @@ def meet(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | Non
             return Outcome(Status.REFUSED, Reason.CONCURRENT, met.open_until)
         VerificationAttempt.objects.closable(now).filter(pk=met.pk).update(live_number=None)
         return None
-    if status is Status.STARTING and met.claimed_at is not None and met.claimed_at <= now - patience():
+    if status is Status.STARTING and met.claimed_at is not None and met.claimed_at <= now - start_patience():
         return _retry(met, asker, now)
     return _join(met, asker, now)
 
@@ -36,7 +36,7 @@ def meet(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | Non
 def _retry(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | None:
     """Ask once more for a request whose answer was lost, as its only claimant."""
     dialect = gateway.dialect(met.api)
-    ends = now + timedelta(seconds=settings.ATTEMPT_LIFETIME) + patience()
+    ends = now + timedelta(seconds=settings.ATTEMPT_LIFETIME) + start_patience()
     reason = met.reason if met.decoy else Reason.UNAVAILABLE
     unclaimed = VerificationAttempt.objects.filter(
         pk=met.pk, status=Status.STARTING, claimed_at=met.claimed_at

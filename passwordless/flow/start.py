@@ -30,8 +30,8 @@ def start(
     """Send a code to `number` (E.164), or join the attempt that is live for it.
 
     `held` is the handle that the session already has, if any; `first` the channel that is preferred among
-    those of the site. An outcome with a handle leads to the code
-    page; without one, `reason` says why nothing was sent. Raises ImproperlyConfigured.
+    those of the site. An outcome with a handle leads to the code page; without one, `reason` says why nothing
+    was sent. Raises ImproperlyConfigured.
     """
     asker = Asker(number, devices.recognised(visitor, number), purpose, held, first)
     for _ in range(5):

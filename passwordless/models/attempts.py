@@ -1,11 +1,11 @@
-"""Attempts and their timeline. The only module that writes a status: each move is one conditional UPDATE."""
+"""Attempts. Statuses are written in this room alone: each move is one conditional UPDATE."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 from . import statements
 from .events import AttemptEvent
 from .keys import REFERENCE, new_key, successors
-from .queries import AttemptQuerySet, patience
+from .queries import AttemptQuerySet, check_patience
 
 CLAIMABLE = (
     "{id} = %s AND {guesses} = %s AND {expires_at} > %s"
@@ -173,24 +173,29 @@ class VerificationAttempt(models.Model):
 
     def being_checked(self, now: datetime) -> bool:
         """Return whether a checker holds this attempt who is not to be taken for dead yet."""
-        claimed = self.claimed_at is not None and self.claimed_at >= now - patience()
+        claimed = self.claimed_at is not None and self.claimed_at >= now - check_patience()
         return self.status == Status.CHECKING and claimed
+
+    @property
+    def step_length(self) -> timedelta:
+        """Return how long each step lasts from the current one on, one second at least."""
+        began, steps = self.step_at or self.created_at, len(self.plan) - self.step
+        return max((self.open_until - began) / steps, timedelta(seconds=1))
 
     def current_step(self, now: datetime) -> int:
         """Return the index of the step that runs at `now`; Vonage goes to the next one by itself."""
         if self.step_at is None:
             return self.step
-        remaining = len(self.plan) - self.step
-        seconds = max((self.open_until - self.step_at).total_seconds() / remaining, 1)
-        passed = int((now - self.step_at).total_seconds() // seconds)
+        passed = (now - self.step_at) // self.step_length
         return min(self.step + max(passed, 0), len(self.plan) - 1)
 
     def code_until(self, now: datetime) -> datetime:
         """Return until when the last code sent is good: with v2 each step has its own, with v1 all share one."""
         if self.one_code or self.step_at is None:
             return self.expires_at
-        length = (self.open_until - self.step_at) / (len(self.plan) - self.step)
-        return min(self.step_at + length * (self.current_step(now) - self.step + 1), self.expires_at)
+        return min(
+            self.step_at + self.step_length * (self.current_step(now) - self.step + 1), self.expires_at
+        )
 
     def channel(self, now: datetime) -> Channel:
         """Return the channel by which the last code travels at `now`."""
@@ -222,7 +227,7 @@ class VerificationAttempt(models.Model):
         """Pay for one guess and become the only checker; tell whether that was granted.
 
         One conditional UPDATE: it asks again whether the count of guesses, which every claim raises, is the
-        one that was read. A checker that died is overtaken after patience(); since it then holds an older
+        one that was read. A checker that died is overtaken after check_patience(); since it then holds an older
         count, its late verdict is void.
         """
         if self.guesses >= limit:
@@ -234,7 +239,7 @@ class VerificationAttempt(models.Model):
             ("expires_at", now),
             ("status", Status.PENDING),
             ("status", Status.CHECKING),
-            ("claimed_at", now - patience()),
+            ("claimed_at", now - check_patience()),
         ]
         if not self._update(values, CLAIMABLE, given):
             return False

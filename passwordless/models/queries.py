@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .attempts import VerificationAttempt
 
 
-def patience() -> timedelta:
+def check_patience() -> timedelta:
     """Return after how long a checker that has not come back is taken for dead."""
     return timedelta(seconds=conf.settings.CHECK_TIMEOUT + 10)
 
@@ -41,7 +41,7 @@ class AttemptQuerySet(models.QuerySet["VerificationAttempt"]):
         One that is being checked right now is its checker's: the code came in time.
         """
         late = self.filter(status__in=LIVE, ended_at__isnull=True, expires_at__lte=now)
-        return late.exclude(status=Status.CHECKING, claimed_at__gte=now - patience())
+        return late.exclude(status=Status.CHECKING, claimed_at__gte=now - check_patience())
 
     def standing(self, status: Status, now: datetime) -> AttemptQuerySet:
         """Return those that are in `status` at `now`, as `VerificationAttempt.state` tells it."""

@@ -66,10 +66,19 @@ class Call:
     def _start(self, future: Future[None], work: Callable[[], None]) -> None:
         self._opening = future
         try:
-            threading.Thread(target=_fulfil, args=(future, work), name=NAME, daemon=True).start()
+            threading.Thread(target=self._fulfil, args=(future, work), name=NAME, daemon=True).start()
         except RuntimeError:
             self._opening = None
             raise Unavailable("no thread to be had", sent=False) from None
+
+    def _fulfil(self, future: Future[None], work: Callable[[], None]) -> None:
+        _here.call = self
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, which raises it
+            future.set_exception(error)
+        else:
+            future.set_result(None)
 
 
 class Calls:
@@ -108,15 +117,6 @@ def current() -> Call:
 def calling() -> bool:
     """Return whether this thread works for a call."""
     return hasattr(_here, "call")
-
-
-def _fulfil(future: Future[None], work: Callable[[], None]) -> None:
-    try:
-        work()
-    except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, which raises it
-        future.set_exception(error)
-    else:
-        future.set_result(None)
 
 
 NAME = "passwordless-vonage"

@@ -1,5 +1,5 @@
 """The one way to Vonage: the SDK's HttpClient with a total deadline, nothing sent twice, nothing trusted from
-the environment, nothing kept and nothing logged. No other module opens a socket.
+the environment, nothing of a request kept or logged. Its sockets are opened in `transport`.
 """
 
 from __future__ import annotations

@@ -13,10 +13,9 @@ from .dialect import NotAsked, Order, Reply
 
 
 class Decoy:
-    """Waits as long as a real call would, in the same queue, and never finds a code right.
+    """Waits as long as a real call would, in a place of one, and never finds a code right.
 
-    `pause` is called with seconds to wait, `clock` tells seconds.
-    Raises NotAsked where a real call would be refused as well.
+    `pause` is called with seconds to wait. Raises NotAsked where a real call would be refused as well.
     """
 
     name = "decoy"
@@ -28,11 +27,10 @@ class Decoy:
         breaker: Breaker,
         durations: Durations,
         pause: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self.step_seconds = client, step_seconds
         self._breaker, self._durations = breaker, durations
-        self._pause, self._clock = pause, clock
+        self._pause = pause
 
     def feasible(self, channels: Sequence[str]) -> list[str]:
         """Return all of them."""
@@ -61,9 +59,7 @@ class Decoy:
     def _pretend(self, verb: str, reason: Reason, *, sends: bool = False) -> Reply:
         if sends:
             self._demand_admission()
-        # What it takes to get a place is part of how long the real ones took.
-        ends = self._clock() + self._durations.like(verb)
-        self._client.occupy(lambda: self._pause(max(0.0, ends - self._clock())))
+        self._client.occupy(lambda: self._pause(self._durations.like(verb)))
         return Reply(reason=reason)
 
     def _demand_admission(self) -> None:

@@ -97,6 +97,6 @@ def _quiet(record: logging.LogRecord) -> bool:
 
 
 # These print addresses, and with them request ids. The site's own use of urllib3 is not affected: the filter
-# refuses only what is said in a thread of ours.
+# refuses only what is said while a thread works for a call of ours.
 for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"):
     logging.getLogger(_name).addFilter(_quiet)

@@ -105,10 +105,12 @@ class TestCall:
         call.sending()
         assert not call.unsent
 
-    def test_a_connection_is_opened_in_a_thread_that_holds_up_no_exit(self):
+    def test_a_connection_is_opened_in_a_thread_that_knows_the_call_and_holds_up_no_exit(self):
         call, seen = Call(5), []
-        call.open(lambda: seen.append(threading.current_thread()), pytest.fail)
-        assert (True, False) == (seen[0].daemon, seen[0] is threading.current_thread())
+        call.open(lambda: seen.extend([threading.current_thread(), current()]), pytest.fail)
+        thread, known = seen
+        assert (True, False) == (thread.daemon, thread is threading.current_thread())
+        assert call is known
 
     def test_what_fails_while_opening_is_raised_and_closed(self):
         closed = []

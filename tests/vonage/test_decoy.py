@@ -29,7 +29,7 @@ class Stage:
         self.meanwhile = self.waits.append
         self.decoy = Decoy(
             self.client, lambda steps: 300 // steps, self.breaker, self.durations,
-            lambda seconds: self.meanwhile(seconds), self.clock,
+            lambda seconds: self.meanwhile(seconds),
         )  # fmt: skip
 
     def open(self):
@@ -72,20 +72,6 @@ def test_it_waits_as_long_as_recent_calls_of_the_same_verb(verb, stage):
 def test_before_the_first_call_it_waits_as_long_as_a_usual_one(verb, stage):
     VERBS[verb](stage.decoy)
     assert [pytest.approx(USUAL)] == stage.waits
-
-
-@pytest.mark.parametrize(("late", "waits"), [(0.5, 0.75), (2.0, 0.0)])
-def test_what_getting_a_place_took_is_not_waited_for_again(late, waits, stage):
-    stage.durations.note("start", 1.25)
-    occupy = stage.client.occupy
-
-    def slowly(work):
-        stage.clock.now += late
-        occupy(work)
-
-    stage.client.occupy = slowly
-    stage.decoy.start(ORDER)
-    assert [waits] == stage.waits
 
 
 def test_its_own_waits_are_not_taken_for_calls(stage):

@@ -1,5 +1,8 @@
 """Connections that know their call."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 from requests import Request
 
 from passwordless.vonage.calls import Calls
@@ -9,12 +12,21 @@ from .wire import says, serving
 
 
 def get(transport, wire):
-    return Calls(1).run(lambda: transport.send(Request("GET", wire.url).prepare(), timeout=2).content, 2)
+    return Calls(1).run(lambda: transport.send(Request("GET", wire.url).prepare(), timeout=5).content, 5)
 
 
 def test_connections_are_kept_up_to_the_size():
-    with serving(says(b"fine")) as wire:
+    both = threading.Barrier(2)
+    fine = says(b"fine")
+
+    def together(sock, wire):
+        both.wait(5)
+        return fine(sock, wire)
+
+    with serving(together, together, fine) as wire, ThreadPoolExecutor(2) as pool:
         transport = Transport(1)
-        assert [b"fine"] * 3 == [get(transport, wire) for _ in range(3)]
-        assert 1 == wire.connections
+        assert [b"fine"] * 2 == list(pool.map(lambda _: get(transport, wire), range(2)))
+        assert wire.closed.wait(5)
+        assert [b"fine"] * 2 == [get(transport, wire) for _ in range(2)]
+        assert 2 == wire.connections
         transport.close()
