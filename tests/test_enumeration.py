@@ -10,15 +10,20 @@ from contextlib import contextmanager
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from passwordless import flow, gateway, phones
 from passwordless.backends import PhoneBackend
+from passwordless.flow.asker import Asker
+from passwordless.flow.meeting import meet
 from passwordless.models import PhoneNumber, VerificationAttempt
-from passwordless.outcomes import Handle
+from passwordless.outcomes import Handle, Visitor
 from passwordless.states import Purpose, Status
 from passwordless.vonage import circuit
 from passwordless.vonage.emulator import Emulator, serve
+from passwordless.vonage.inprocess import WsgiAdapter
 from tests import support
 from tests.settings import WIDE
 from tests.support import configure
@@ -329,6 +334,107 @@ def test_c1_what_is_left_to_whoever_asked_first_can_be_given_up_like_any_decoy(c
 
     lived(story, "known", clock)
     assert "cancelled" == VerificationAttempt.objects.get(api="decoy").status
+
+
+@contextmanager
+def meanwhile(monkeypatch, words, deed):
+    """Do something once while an answer to a request of that kind is on its way from Vonage."""
+    send = WsgiAdapter.send
+
+    def slow(adapter, request, *args, **kwargs):
+        answer = send(adapter, request, *args, **kwargs)
+        if re.search(words, request.url):
+            patch.undo()
+            deed()
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WsgiAdapter, "send", slow)
+        yield
+
+
+CHECKED, ADVANCED = "/v2/verify/[-0-9a-f]{36}$", "/next_workflow$"
+
+
+def test_c1_nor_when_it_comes_in_while_a_further_code_is_asked_for(closed, clock, monkeypatch):
+    def story(jar):
+        jar.start()
+        jar.later(61)
+        with meanwhile(monkeypatch, ADVANCED, lambda: come_in(jar.number, clock)):
+            jar.advance()
+        jar.guess()
+
+    assert lived(story, "unknown", clock) == lived(story, "known", clock)
+    assert VerificationAttempt.objects.filter(status=Status.VERIFIED, api="v2").exists()
+
+
+def test_c1_nor_when_a_further_code_is_asked_for_while_it_comes_in(closed, clock, monkeypatch):
+    def story(jar):
+        jar.start()
+        jar.later(61)
+        if jar.number == NUMBERS["known"]:
+            with meanwhile(monkeypatch, CHECKED, jar.advance):
+                come_in(jar.number, clock)
+        else:
+            jar.advance()
+        jar.guess()
+
+    assert lived(story, "unknown", clock) == lived(story, "known", clock)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM, Purpose.LINK])
+def test_c1_nor_when_it_comes_in_for_something_else(purpose, closed, clock):
+    def story(jar):
+        jar.start()
+        if jar.number == NUMBERS["known"]:
+            handle = support.begin(jar.number, purpose=purpose)
+            assert flow.check(handle, support.code(jar.number), support.OWNER).verified
+        going_on(jar)
+
+    assert lived(story, "unknown", clock) == lived(story, "known", clock)
+
+
+def test_c1_whoever_joins_at_that_very_moment_is_counted(closed, clock, monkeypatch):
+    number = NUMBERS["known"]
+    first = support.begin(number)
+    third = Visitor(ip="198.51.100.77", session="third")
+    with meanwhile(monkeypatch, CHECKED, lambda: support.begin(number, third)):
+        assert flow.check(first, support.code(number), support.OWNER).verified
+    assert 1 == VerificationAttempt.objects.get(api="decoy").handles
+
+
+def test_c1_nobody_joins_what_has_just_let_somebody_in(closed, clock):
+    number = NUMBERS["known"]
+    handle = support.begin(number)
+    met = VerificationAttempt.objects.get(live_number=number)
+    assert flow.check(handle, support.code(number), support.OWNER).verified
+    assert meet(met, Asker(number, support.STRANGER, Purpose.LOGIN), support.BEGIN) is None
+    assert 1 == VerificationAttempt.objects.get().handles
+
+
+def test_c1_the_page_asks_the_database_as_much_before_as_after(closed, clock):
+    def asked(jar):
+        with CaptureQueriesContext(connection) as queries:
+            jar.get(CODE)
+        return [query["sql"].partition("WHERE")[0] for query in queries]
+
+    jar = Jar(NUMBERS["known"], clock, "198.51.100.1")
+    jar.start()
+    before = asked(jar)
+    come_in(jar.number, clock)
+    assert before == asked(jar)
+
+
+@pytest.mark.parametrize("name", ["unknown", "staff"])
+def test_c1_a_decoy_keeps_no_code_from_somebody_who_is_signed_in(name, closed, clock):
+    jar = Jar(NUMBERS[name], clock, "198.51.100.1")
+    jar.start()
+    clock.shift(31)
+    handle = support.begin(jar.number, purpose=Purpose.CONFIRM)
+    assert 1 == len(support.emulator().messages(jar.number))
+    assert flow.check(handle, support.code(jar.number), support.OWNER).verified
+    jar.guess()
+    assert "2 tries left" in jar.plain()[-1]
 
 
 def test_c1_it_is_found_while_a_secret_is_rotated_out(closed, clock):

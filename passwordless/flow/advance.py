@@ -95,8 +95,14 @@ def _go(
     secret = answer.asked and people.are_secret(handle.purpose)
     if answer.reason is not Reason.OK and not secret:
         return _stayed(attempt, answer, visitor)
-    _went(attempt, dialect, answer, visitor, channel)
+    _went(_successor(attempt, handle), dialect, answer, visitor, channel)
     return Outcome(Status.PENDING, Reason.OK, handle=handle)
+
+
+def _successor(attempt: VerificationAttempt, handle: Handle) -> VerificationAttempt:
+    """Return the decoy that has taken its place while Vonage was asked, or the attempt as it was read before."""
+    now = attempt_of(handle)
+    return attempt if now is None or now.pk == attempt.pk else now
 
 
 def _went(

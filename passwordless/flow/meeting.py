@@ -10,7 +10,7 @@ from .. import gateway, limits
 from ..conf import settings
 from ..models import VerificationAttempt, durable
 from ..outcomes import Handle, Outcome
-from ..states import EventKind, Reason, Status
+from ..states import LIVE, EventKind, Purpose, Reason, Status
 from .asker import Asker, refused, start_patience
 from .payment import note, pay
 from .sending import event, send
@@ -21,6 +21,10 @@ MAX_JOINS_RECORDED = 20
 def meet(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | None:
     """Deal with the row that holds the number: join it, ask again, wait for it, or clear it away (None)."""
     status, _ = met.state(now)
+    if met.decoy and asker.purpose is not Purpose.LOGIN:
+        # Nothing is hidden from somebody who is signed in: a decoy must not keep their code from them.
+        VerificationAttempt.objects.filter(pk=met.pk).update(live_number=None)
+        return None
     if status is Status.EXPIRED and met.status != Status.EXPIRED:
         met.move(Status.EXPIRED, Reason.EXPIRED, now=now, ended_at=met.expires_at)
     if status not in (Status.STARTING, Status.PENDING, Status.CHECKING):
@@ -52,13 +56,15 @@ def _retry(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | N
     return send(met, dialect, asker)
 
 
-def _join(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome:
+def _join(met: VerificationAttempt, asker: Asker, now: datetime) -> Outcome | None:
+    """Share it, unless it has ended by now (None)."""
     own = asker.held is not None and asker.held.key == met.key
     try:
         with durable():
             # The row first and the counters after it, as everywhere, so that nobody waits in a circle.
-            if not own:
-                VerificationAttempt.objects.filter(pk=met.pk).update(handles=F("handles") + 1)
+            live = VerificationAttempt.objects.filter(pk=met.pk, status__in=LIVE)
+            if not own and not live.update(handles=F("handles") + 1):
+                return None
             noted = limits.charge(limits.joins(asker.visitor), now)
     except limits.Limited as refusal:
         return refused(asker, refusal, now)

@@ -97,27 +97,30 @@ class Calls:
         """
         if not self._places.acquire(blocking=False):
             raise NotAsked(Reason.CROWDED)
-        _here.call = call = Call(seconds)
+        call, former = Call(seconds), _here.call
+        _here.call = call
         try:
             return work()
         finally:
-            del _here.call
+            _here.call = former
             call.afterwards(self._places.release)
 
 
 def current() -> Call:
     """Return the call that this thread works for. Raises LookupError where it works for none."""
-    try:
-        call: Call = _here.call
-    except AttributeError:
-        raise LookupError("no call is under way in this thread") from None
-    return call
+    if _here.call is None:
+        raise LookupError("no call is under way in this thread")
+    return _here.call
 
 
 def calling() -> bool:
     """Return whether this thread works for a call."""
-    return hasattr(_here, "call")
+    return _here.call is not None
+
+
+class _Here(threading.local):
+    call: Call | None = None
 
 
 NAME = "passwordless-vonage"
-_here = threading.local()
+_here = _Here()

@@ -217,7 +217,7 @@ def _understood(response: Response) -> Answer:
 def _told_empty(response: Response) -> bool:
     # An answer cut off amid its headers looks empty too, and an empty answer to a check is a yes.
     headers = response.headers
-    return headers.get("Content-Length") == "0" or "Transfer-Encoding" in headers
+    return headers.get("Content-Length") == "0" or headers.get("Transfer-Encoding", "").lower() == "chunked"
 
 
 def _body(response: Response) -> bytes | None:

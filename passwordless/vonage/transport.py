@@ -18,20 +18,28 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .calls import calling, current
 
+ANSWER_LIMIT = 256 * 1024
+"""Bytes taken in for one answer, its head and whatever comes before it included."""
+
 
 class _Incoming(RawIOBase):
     """What a socket receives. Its own timeout would begin anew with each byte that drips."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
-        self._sock, self._raw = sock, sock.makefile("rb", buffering=0)
+        self._sock, self._raw, self._taken = sock, sock.makefile("rb", buffering=0), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(current().left())
-        return self._raw.readinto(buffer)
+        # A chunk of minus one byte, or "100 Continue" without end, are counted by nobody else.
+        if self._taken > ANSWER_LIMIT:
+            raise ConnectionError("too long an answer")
+        size = self._raw.readinto(buffer)
+        self._taken += size or 0
+        return size
 
     def close(self) -> None:
         self._raw.close()
@@ -44,9 +52,21 @@ class _Answer(HTTPResponse):
         self.fp.close()
         self.fp = BufferedReader(_Incoming(sock))
 
+    def begin(self) -> None:
+        super().begin()
+        # http.client takes an interim answer (RFC 9110, 15.2) other than 100 for the last one: what follows it
+        # would be the answer to the next call.
+        if self.status < 200:
+            self.will_close = True
+
 
 class _Timed(HTTPConnection):
     response_class = _Answer
+
+    @property
+    def is_connected(self) -> bool:
+        # What is left of a TLS record is not seen by select().
+        return super().is_connected and not getattr(self.sock, "pending", int)()
 
     def connect(self) -> None:
         current().open(super().connect, self.close)

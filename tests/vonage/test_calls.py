@@ -79,6 +79,8 @@ def test_work_knows_its_call_and_others_do_not():
     assert calls.run(calling, 1)
     assert calls.run(current, 1) is not calls.run(current, 1)
     assert not calling()
+    # As when what answers in process asks something itself.
+    assert calls.run(lambda: (Calls(1).run(current, 1) is not current()) and calling(), 1)
     with pytest.raises(LookupError):
         current()
 

@@ -342,6 +342,16 @@ class TestTls:
             assert refusal(self.client_of(wire), deadline=DEADLINE).sent
             assert DEADLINE + SLACK > time.monotonic() - began
 
+    def test_the_rest_of_a_record_is_not_the_next_answer(self):
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: %b\r\n\r\n{}"
+        # As long as what is read at once: what follows in the same record waits where no select() sees it.
+        first = head % (b"x" * (8192 - len(head % b"")))
+        rest = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"theirs": 1}'
+        with serving(raw(first + rest, keep=True), says(b'{"mine": 1}'), secure=True) as wire:
+            client = self.client_of(wire)
+            assert {} == ask(client).body
+            assert {"mine": 1} == ask(client).body
+
     @pytest.mark.parametrize("reply", [drops, raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")])
     def test_an_answer_cut_off_is_no_verdict(self, reply):
         with serving(reply, secure=True) as wire:
@@ -406,6 +416,43 @@ class TestAnswers:
             client = client_of(wire)
             assert {} == ask(client).body
             assert {"mine": 1} == ask(client).body
+
+    @pytest.mark.parametrize("status", ["102 Processing", "103 Early Hints", "199 Odd"])
+    def test_what_follows_an_interim_answer_is_not_the_next_one(self, status):
+        interim = raw(f"HTTP/1.1 {status}\r\n\r\n".encode(), keep=True)
+        with serving(interim, says(b'{"mine": 1}'), says(b'{"mine": 2}')) as wire:
+            client = client_of(wire)
+            with pytest.raises(HttpError):
+                ask(client)
+            assert {"mine": 1} == ask(client).body
+            assert 2 == wire.connections
+
+    @pytest.mark.parametrize(
+        ("head", "part"),
+        [
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"x" * 65536),
+            (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000),
+        ],
+    )
+    def test_an_answer_without_end_is_not_read_to_its_deadline(self, head, part):
+        written = []
+
+        def reply(sock, wire):
+            sock.sendall(head)
+            while True:
+                sock.sendall(part)
+                written.append(len(part))
+
+        with serving(reply) as wire:
+            began = time.monotonic()
+            assert refusal(client_of(wire), deadline=20).sent
+            assert 10 > time.monotonic() - began
+            assert wire.closed.wait(5)
+        assert sum(written) < 16 * 1024 * 1024
+
+    def test_a_head_cut_off_amid_a_word_is_no_empty_answer(self):
+        with serving(raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chu")) as wire:
+            assert refusal(client_of(wire)).sent
 
     @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504])
     def test_another_status_is_an_error_with_its_body(self, status):
