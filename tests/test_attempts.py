@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from passwordless.models import AttemptEvent, PhoneNumber, Receipt, VerificationAttempt
 from passwordless.models.keys import LEGIBLE, new_key
@@ -163,9 +164,15 @@ class TestClaim:
 
     @pytest.mark.parametrize("status", [Status.STARTING, *ENDED])
     def test_only_what_waits_can_be_claimed(self, status):
-        attempt = make(status=status)
+        attempt = make(status=status, claimed_at=after(-60))
         assert not claim(attempt)
         assert (status, 0) == (stored(attempt).status, stored(attempt).guesses)
+
+    def test_a_move_from_nowhere_asks_the_database_nothing(self):
+        attempt = make()
+        with CaptureQueriesContext(connection) as asked:
+            assert not attempt.move(Status.PENDING, Reason.OK, now=BEGIN, only=Status.PENDING)
+        assert not [query for query in asked if query["sql"].startswith("UPDATE")]
 
     @pytest.mark.parametrize(("seconds", "granted"), [(299, True), (300, False), (301, False)])
     def test_it_ends_with_the_time(self, seconds, granted):

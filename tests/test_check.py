@@ -346,6 +346,19 @@ class TestOneAtATime:
         assert (Status.CHECKING, 2) == (attempt(handle).status, attempt(handle).guesses)
         assert [] == support.written(handle)
 
+    def test_while_the_last_guess_is_checked_nobody_is_told_that_it_is_over(self):
+        handle = begin()
+        support.guess_wrong(handle, 2)
+        claim(handle)
+        assert Reason.BUSY == check(handle).reason
+
+    def test_while_it_is_being_sent_the_visitor_is_told_so(self):
+        handle = begin()
+        VerificationAttempt.objects.update(status=Status.STARTING)
+        outcome = check(handle)
+        assert (Reason.SENDING, Public.BUSY) == (outcome.reason, outcome.public)
+        assert (0,) == asked("check")
+
 
 class TestClosed:
     @both
@@ -690,6 +703,10 @@ class TestSecrecy:
         outcomes = [check(handle).reason for _ in range(3)]
         assert [Reason.WRONG_CODE, Reason.WRONG_CODE, Reason.TOO_MANY_GUESSES] == outcomes
 
+    def test_what_vonage_ended_after_three_ends_here_too(self, settings):
+        support.configure(settings, MAX_GUESSES=5)
+        assert Reason.TOO_MANY_GUESSES == support.guess_wrong(begin(), 3).reason
+
 
 class TestOvertaken:
     """Between the look and the claim another check takes the attempt."""
@@ -719,6 +736,20 @@ class TestOvertaken:
         assert (Status.CHECKING, 2, 1) == (
             attempt(handle).status, attempt(handle).guesses, used("fails_per_number", NUMBER),
         )  # fmt: skip
+
+    def test_an_end_that_is_told_late_does_not_end_the_check_of_the_next(self):
+        handle = begin()
+        emulator().faults.add("status", "check", status=404)
+        with support.Intruder(self.faster, value="failed"):
+            check(handle)
+        assert (Status.CHECKING, 2) == (attempt(handle).status, attempt(handle).guesses)
+
+    def test_nor_does_a_last_wrong_code(self):
+        handle = begin()
+        support.guess_wrong(handle, times=2)
+        with support.Intruder(self.faster, value="failed"):
+            support.guess_wrong(handle)
+        assert Status.CHECKING == attempt(handle).status
 
 
 def test_a_call_that_began_during_the_check_is_not_given_back(settings, clock):

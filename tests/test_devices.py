@@ -117,6 +117,51 @@ class TestBudget:
         assert Reason.LIMIT_NUMBER == flow.start(NUMBER, OWNER).reason
         assert Reason.OK == flow.start(NUMBER, holder()).reason
 
+    def test_who_has_it_only_after_joining_may_take_the_last_guess(self):
+        mine, guest = begin(visitor=STRANGER), begin(visitor=OWNER)
+        support.guess_wrong(mine, times=2, visitor=STRANGER)
+        assert flow.check(guest, code(), holder()).verified
+
+    def test_who_joined_with_it_and_lost_it_may_take_the_last_guess(self):
+        mine = begin(visitor=STRANGER)
+        guest = begin(visitor=holder())
+        support.guess_wrong(mine, times=2, visitor=STRANGER)
+        assert flow.check(guest, code(), OWNER).verified
+
+    def test_a_success_clears_its_own_failures_too(self, settings, clock):
+        support.configure(settings, HARD_STOP=2)
+        visitor = holder()
+        for _ in range(2):
+            handle = begin(visitor=visitor)
+            support.guess_wrong(handle, visitor=visitor)
+            assert flow.check(handle, code(), visitor).verified
+            clock.shift(301)
+
+    def test_all_holders_share_one_budget(self, settings):
+        support.configure(settings, HARD_STOP=2)
+        one, other = holder(), holder()
+        handle = begin(visitor=one)
+        support.guess_wrong(handle, times=2, visitor=one)
+        assert Reason.LOCKED == flow.check(handle, code(), other).reason
+
+    def test_a_further_message_is_paid_from_its_own_budget(self, settings, clock):
+        limits = {"sends_per_number": "1/d"}
+        support.configure(settings, CHANNELS=["sms", "sms"], RESEND_WAITS=[30], LIMITS=limits)
+        mine, visitor = begin(visitor=STRANGER), holder()
+        guest = begin(visitor=visitor)
+        clock.shift(31)
+        assert Reason.LIMIT_NUMBER == flow.advance(mine, STRANGER).reason
+        assert Reason.OK == flow.advance(guest, visitor).reason
+
+    def test_the_page_tells_its_own_wait(self, settings, clock):
+        support.configure(settings, CHANNELS=["sms", "sms"], RESEND_WAITS=[30, 60])
+        visitor = holder()
+        assert flow.check(begin(visitor=visitor), code(), visitor).verified
+        clock.shift(31)
+        attempt = support.attempt(begin(visitor=visitor))
+        now = support.BEGIN + timedelta(seconds=31)
+        assert now + timedelta(seconds=60) == flow.next_step(attempt, visitor, now).at
+
     @pytest.mark.parametrize("kind", list(worthless()))
     def test_a_worthless_cookie_opens_nothing(self, kind, settings, clock):
         support.configure(settings, HARD_STOP=1, LIMITS={"sends_per_number": "1/d"})

@@ -329,6 +329,25 @@ def test_h11_with_signup_closed_an_end_shows_no_difference(word, settings, djang
     assert standing(support.attempt(known))[2] == standing(support.attempt(unknown))[2]
 
 
+def test_h11_with_signup_closed_a_check_that_runs_is_left_alone(settings, django_user_model):
+    configure(settings, SIGNUP=False)
+    link(django_user_model.objects.create_user("known"), NUMBER)
+    attempt = support.attempt(begin())
+    assert attempt.claim(BEGIN, limit=3)
+    hear(report(attempt, "failed"))
+    assert (Status.CHECKING, False) == (row(attempt).status, row(attempt).decoy)
+
+
+def test_h11_with_signup_closed_a_second_end_hides_nothing_again(settings, django_user_model):
+    configure(settings, SIGNUP=False)
+    link(django_user_model.objects.create_user("known"), NUMBER)
+    attempt = support.attempt(begin())
+    hear(report(attempt, "failed"))
+    hear(report(attempt, "expired"))
+    hidden = attempt.events.filter(kind=EventKind.HIDDEN).count()
+    assert (Reason.UNROUTABLE, 1) == (row(attempt).reason, hidden)
+
+
 def test_h11_with_signup_closed_what_is_not_a_login_ends(settings):
     configure(settings, SIGNUP=False)
     attempt = waiting(purpose=Purpose.LINK)

@@ -175,3 +175,31 @@ class TestNewcomers:
         with pytest.raises(IntegrityError):
             PhoneBackend().create_user(NUMBER)
         assert 1 == User.objects.count()
+
+
+class Finder:
+    def find_user(self, number):
+        return None
+
+
+class Judge:
+    def may_log_in(self, user):
+        return True
+
+
+class Maker(PhoneBackend):
+    def create_user(self, number):
+        raise AssertionError("the number has a user")
+
+
+@pytest.mark.parametrize("name", ["Finder", "Judge"])
+def test_half_a_directory_is_passed_by(name, settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{name}", "passwordless.backends.PhoneBackend"]
+    assert isinstance(people.directory(), PhoneBackend)
+
+
+def test_nobody_is_made_for_a_number_that_has_a_user(settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Maker"]
+    user = get_user_model().objects.create_user("known")
+    numbers.link(user, NUMBER)
+    assert user == people.find_or_create(NUMBER)

@@ -111,3 +111,8 @@ def test_or_where_the_site_says(settings, setting, expected):
 def test_giving_up_ends_at_the_login_or_where_the_site_says(settings, setting, expected):
     settings.LOGOUT_REDIRECT_URL = setting
     assert expected == redirects.after_cancel()
+
+
+def test_over_https_no_spelling_leads_to_http(rf, settings):
+    settings.ALLOWED_HOSTS = ["testserver"]
+    assert "" == redirects.safe(rf.get("/", secure=True), "/\\testserver/x")

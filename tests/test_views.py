@@ -605,6 +605,11 @@ def test_another_number_never_carries_a_foreign_destination(browser):
 # Headers.
 
 
+def test_pages_tell_no_other_site_where_one_was_without_the_middleware_too(settings, browser):
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.endswith("SecurityMiddleware")]
+    assert "same-origin" == browser.get("/login/")["Referrer-Policy"]
+
+
 @pytest.mark.parametrize("path", ["/login/", "/login/code/", "/login/done/"])
 def test_pages_are_kept_by_nobody_and_framed_by_nobody(settings, browser, path):
     settings.X_FRAME_OPTIONS = "SAMEORIGIN"

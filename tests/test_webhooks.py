@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import re
@@ -10,6 +11,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.test import Client, RequestFactory
 from jwt.utils import base64url_decode
@@ -512,3 +514,18 @@ def test_a_report_of_a_lost_start_finds_its_row(provider):
     assert (Status.STARTING, None, [("sms", "expired")]) == (
         latest().status, latest().request_id, reports(attempt)
     )  # fmt: skip
+
+
+class Bounded(io.BytesIO):
+    def read(self, size=-1):
+        assert 0 <= size <= BODY_LIMIT + 1
+        return super().read(size)
+
+
+def test_h6_a_long_body_without_a_length_is_413_and_not_read_to_its_end():
+    scope = {
+        "type": "http", "method": "POST", "path": "/webhooks/vonage/", "query_string": b"",
+        "headers": [(b"authorization", b"Bearer x")],
+    }  # fmt: skip
+    request = ASGIRequest(scope, Bounded(b"x" * (BODY_LIMIT + 2)))
+    assert 413 == VonageWebhook.as_view()(request).status_code

@@ -131,3 +131,12 @@ def test_an_abandoned_call_is_no_failure(breaker):
     for _ in range(FAILURES):
         breaker.abandoned(breaker.admit())
     assert not breaker.open
+
+
+def test_it_can_open_and_close_again_and_again(breaker, clock):
+    for _ in range(2):
+        fail(breaker)
+        clock.now += REST
+        assert PROBE == breaker.admit()
+        breaker.succeeded(PROBE)
+        assert GRANTED == breaker.admit()

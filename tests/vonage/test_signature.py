@@ -295,3 +295,7 @@ def test_h3_whatever_is_claimed_nothing_breaks(changes):
     outcome = verdict(seal(claims(**changes)))
     assert outcome in ("refused", "one of a kind", changes.get("jti"))
     assert len(outcome) <= 64
+
+
+def test_h_half_a_character_is_no_crash():
+    assert "refused" == verdict("\ud800")
