@@ -153,7 +153,7 @@ class TestPrune:
         chunk = bites.CHUNK * (1 if connection.vendor == "sqlite" else bites.APART)
         VerificationAttempt.objects.bulk_create(VerificationAttempt(**row) for _ in range(chunk + 1))
         with django_assert_max_num_queries(40) as asked:
-            assert f"{chunk + 1} deleted" in run("passwordless_prune")[0]
+            assert f"{chunk + 1:,} deleted" in run("passwordless_prune")[0]
         deletes = [
             query["sql"] for query in asked if query["sql"].startswith('DELETE FROM "passwordless_verif')
         ]
