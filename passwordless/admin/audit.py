@@ -300,7 +300,7 @@ class AttemptAdmin(ReadOnly):
         return render_to_string("admin/passwordless/related.html", {"questions": questions})
 
 
-def _dashboard(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
+def _dashboard(request: HttpRequest, model_admin: AttemptAdmin) -> HttpResponse:
     """Show the dashboard, whose figures and charts no worker loads that never shows one."""
     from . import dashboard
 

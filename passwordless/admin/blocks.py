@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from .. import countries, guard
@@ -22,8 +21,8 @@ MOST = 2000
 """Notes that are read, the newest first."""
 
 
-def told(request: HttpRequest, since: datetime, now: datetime) -> dict[str, Any]:
-    """Return the blocks that are closed, and those only noted since then; digits to who may see full numbers."""
+def told(since: datetime, now: datetime) -> dict[str, Any]:
+    """Return the blocks that are closed, and those only noted since then."""
     enforced = settings.PUMPING_GUARD == "enforce"
     notes = [] if enforced else _notes(min(since, now - HELD))
     left_open = [note for note in notes if note.detail.endswith(guard.NOTED)]
@@ -35,14 +34,7 @@ def told(request: HttpRequest, since: datetime, now: datetime) -> dict[str, Any]
         "enforced": enforced,
         "noted": noted[: guard.LISTED],
         "noted_told": count(len(noted)) + "+" * (len(notes) == MOST),
-        "seen": sees(request),
-        "unlocks": request.user.has_perm("passwordless.unlock_number"),
     }
-
-
-def sees(request: HttpRequest) -> bool:
-    """Return whether this person may read what the numbers of a block begin with."""
-    return request.user.has_perm("passwordless.view_full_number")
 
 
 def words(size: int, country: str) -> str:

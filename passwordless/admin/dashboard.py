@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,9 +25,12 @@ from ..figures import CountryLine, Report, Totals
 from ..flow import unlock_block
 from ..models import AttemptEvent, VerificationAttempt
 from ..states import Reason
-from . import blocks, charts
+from . import blocks, charts, reveal
 from .charts import count
 from .timeline import ago
+
+if TYPE_CHECKING:
+    from .audit import AttemptAdmin
 
 PERIODS = {
     "24h": gettext_lazy("Last 24 hours"),
@@ -65,7 +68,7 @@ class Card:
         return {"+": "▲", "−": "▼"}.get(self.change[:1], "")
 
 
-def view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
+def view(request: HttpRequest, model_admin: AttemptAdmin) -> HttpResponse:
     """Show the figures of a period (?period=24h, 7d, 30d or 90d); a POST opens a closed block of numbers.
 
     Raises PermissionDenied for who may not see attempts, or for a POST of who may not unlock numbers.
@@ -79,14 +82,14 @@ def view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpRespon
     now = timezone.now()
     report = figures.read(period, now)
     context = _frame(model_admin, request, _("Dashboard")) | _told(report, now)
-    context |= blocks.told(request, report.start, now)
+    context |= blocks.told(report.start, now)
     context |= {"periods": PERIODS, "period": period, "label": PERIODS[period]}
     return TemplateResponse(request, "admin/passwordless/dashboard.html", context)
 
 
-def _unlock(request: HttpRequest, model_admin: admin.ModelAdmin[Any], period: str) -> HttpResponse:
+def _unlock(request: HttpRequest, model_admin: AttemptAdmin, period: str) -> HttpResponse:
     """Ask once more, then open the block, on record. Only what is on the list can be asked for."""
-    if not request.user.has_perm("passwordless.unlock_number"):
+    if not model_admin.has_unlock_permission(request):
         raise PermissionDenied
     chosen = next(
         (one for one in guard.closed(timezone.now()) if str(one.event) == request.POST.get("block")), None
@@ -94,7 +97,6 @@ def _unlock(request: HttpRequest, model_admin: admin.ModelAdmin[Any], period: st
     if chosen and "confirmed" not in request.POST:
         context = _frame(model_admin, request, _("Unlock a block of numbers"))
         context |= {"chosen": chosen, "words": blocks.words(chosen.size, chosen.country), "period": period}
-        context |= {"seen": blocks.sees(request)}
         return TemplateResponse(request, "admin/passwordless/dashboard_unlock.html", context)
     if chosen and unlock_block(AttemptEvent.objects.get(pk=chosen.event), request.user):
         messages.success(request, _("The block is unlocked."))
@@ -103,9 +105,11 @@ def _unlock(request: HttpRequest, model_admin: admin.ModelAdmin[Any], period: st
     return HttpResponseRedirect(f"{request.path}?{urlencode({'period': period})}")
 
 
-def _frame(model_admin: admin.ModelAdmin[Any], request: HttpRequest, title: str) -> dict[str, Any]:
+def _frame(model_admin: AttemptAdmin, request: HttpRequest, title: str) -> dict[str, Any]:
+    """Return what every page of it needs; what the numbers of a block begin with is part of full numbers."""
+    may = {"seen": reveal.may(request), "unlocks": model_admin.has_unlock_permission(request)}
     site = model_admin.admin_site
-    return {**site.each_context(request), "title": title, "opts": model_admin.model._meta}
+    return {**site.each_context(request), **may, "title": title, "opts": model_admin.model._meta}
 
 
 def _told(report: Report, now: datetime) -> dict[str, Any]:
