@@ -32,7 +32,8 @@ MOVING = """[...document.querySelectorAll("*")].flatMap(one => ["", "::before", 
 # Of our own part of the page: the virtual phone beside it scrolls.
 SHIFTS = """() => new Promise(done => {
     let sum = 0;
-    const ours = one => one.sources.some(source => source.node?.parentElement?.closest(".pl-column"));
+    const element = node => node?.nodeType === Node.TEXT_NODE ? node.parentElement : node;
+    const ours = one => one.sources.some(source => element(source.node)?.closest(".pl-column"));
     new PerformanceObserver(list => { for (const one of list.getEntries()) if (ours(one)) sum += one.value; })
         .observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(sum), 300);
