@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connections, models, router, transaction
+from django.db import models, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
-from . import statements
+from . import statements, turns
 from .events import AttemptEvent
 from .keys import REFERENCE, new_key, successors
 from .queries import AttemptQuerySet, check_patience
@@ -271,15 +270,15 @@ class VerificationAttempt(models.Model):
         if guess is not None:
             where, given = f"{where} AND {{guesses}} = %s", [*given, ("guesses", guess)]
         using, told = router.db_for_write(VerificationAttempt), list(events)
-        # One statement is a transaction by itself, where it stands in nobody else's.
-        alone = not told and not connections[using].in_atomic_block
-        with nullcontext() if alone else transaction.atomic(using=using):
-            if not legal or not self._update(values, where, given):
+        if not legal:
+            return False
+        # One statement is a transaction by itself.
+        with turns.atomic(using) if told else turns.Turn(using):
+            if not self._update(values, where, given):
                 return False
             statements.insert(told, using=using)
-            # Before it is told, which is at once where no transaction is open.
-            self._set(values)
-            transaction.on_commit(lambda: self._tell(to, reason), using=using)
+        self._set(values)
+        transaction.on_commit(lambda: self._tell(to, reason), using=using)
         return True
 
     def _update(self, values: dict[str, Any], where: str, given: statements.Given) -> bool:

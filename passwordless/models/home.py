@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from django.db import router, transaction
 from django.db.transaction import Atomic
 
+from . import turns
 from .attempts import VerificationAttempt
 
 
@@ -13,9 +16,9 @@ def home() -> str:
     return router.db_for_write(VerificationAttempt)
 
 
-def durable() -> Atomic:
+def durable() -> AbstractContextManager[None]:
     """Return a transaction there whose end is a commit: RuntimeError inside one of the caller's."""
-    return transaction.atomic(using=home(), durable=True)
+    return turns.atomic(home(), durable=True)
 
 
 def together() -> Atomic:
