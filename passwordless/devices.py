@@ -1,4 +1,4 @@
-"""Our two cookies: of a browser that logged in before, so that a stranger cannot lock the owner of a number out,
+"""Two cookies that last: of a browser that logged in before, so that a stranger cannot lock the owner of a number out,
 and of the country that was chosen last.
 """
 
@@ -8,10 +8,9 @@ import time
 from dataclasses import replace
 from secrets import token_urlsafe
 
-from django.conf import settings as django_settings
 from django.http import HttpResponse
 
-from . import seals
+from . import cookies, seals
 from .outcomes import Visitor
 
 COOKIE, COUNTRY_COOKIE = "passwordless_device", "passwordless_country"
@@ -29,21 +28,13 @@ def recognised(visitor: Visitor, number: str) -> Visitor:
 def remember(response: HttpResponse, number: str) -> None:
     """Give this browser a cookie for `number` (E.164), which it does not contain."""
     told = f"{token_urlsafe(12)}.{int(time.time())}"
-    set_cookie(response, COOKIE, f"{told}.{seals.seal(SALT, f'{told}:{number}')[:LENGTH]}")
+    value = f"{told}.{seals.seal(SALT, f'{told}:{number}')[:LENGTH]}"
+    cookies.give(response, COOKIE, value, MAX_AGE)
 
 
-def set_cookie(response: HttpResponse, name: str, value: str) -> None:
-    """Give this browser a cookie of ours, as private as the site's session cookie."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=MAX_AGE,
-        secure=django_settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-        path=django_settings.SESSION_COOKIE_PATH,
-        domain=django_settings.SESSION_COOKIE_DOMAIN,
-    )
+def note_country(response: HttpResponse, country: str) -> None:
+    """Let this browser remember which country (ISO) was chosen."""
+    cookies.give(response, COUNTRY_COOKIE, country, MAX_AGE)
 
 
 def _known(cookie: str, number: str) -> str:

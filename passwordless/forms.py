@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import codes, countries, devices, flow, phones, sentences, session
+from . import codes, cookies, countries, devices, flow, handles, phones, sentences
 from .conf import settings
 from .outcomes import Handle, Outcome
 from .states import Channel, Public, Purpose, Reason
@@ -63,7 +63,7 @@ class PhoneForm(forms.Form):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.tag = session.nonce(request)
+        self.tag = handles.nonce(request)
         self.use_required_attribute = False
         self._offer_countries()
         self._offer_channels()
@@ -86,7 +86,7 @@ class PhoneForm(forms.Form):
                 self.cleaned_data["number"],
                 visitor(self.request, self.tag),
                 Purpose.LOGIN,
-                held=session.held(self.request),
+                held=handles.held(self.request),
                 first=self._said("channel", settings.CHANNELS),
             )
             if self.outcome.handle is None or self.outcome.reason not in (Reason.OK, Reason.SENDING):
@@ -105,7 +105,7 @@ class PhoneForm(forms.Form):
         """Return the country (ISO) that is most likely meant: used last, the site's, the browser's, any."""
         served = countries.served()
         guesses = (
-            self.request.COOKIES.get(devices.COUNTRY_COOKIE, ""),
+            cookies.read(self.request, devices.COUNTRY_COOKIE),
             settings.DEFAULT_REGION,
             countries.preferred(self.request.headers.get("Accept-Language", "")),
             phones.FALLBACK,
@@ -180,10 +180,10 @@ class CodeForm(forms.Form):
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Check the code, if the form belongs to the attempt that the session holds now."""
+        """Check the code, if the form belongs to the attempt that the browser holds now."""
         if "code" not in self.cleaned_data:
             return self.cleaned_data
-        if not session.fits(self.request, self.handle, self.cleaned_data.get("ticket", "")):
+        if not handles.fits(self.request, self.handle, self.cleaned_data.get("ticket", "")):
             raise ValidationError(sentences.OUT_OF_DATE, code="out_of_date")
         self.user = authenticate(self.request, attempt=self.handle, secret_code=self.cleaned_data["code"])
         self.outcome = self.handle.outcome

@@ -1,43 +1,44 @@
-"""What a browser session holds while a code is on its way: never a number, never a request id."""
+"""What a browser holds while a code is on its way: never a number, never a request id.
+
+It is an encrypted cookie and not the site's session: whoever asks for a code and never proves anything leaves no row
+in a table of sessions, and whoever does comes in with one session and not with two.
+"""
 
 from __future__ import annotations
 
+import json
 from secrets import token_urlsafe
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from . import seals
+from . import cookies, seals
 from .outcomes import Handle
 from .states import Purpose
 
-KEY = "_passwordless"
+COOKIE, SALT = "passwordless_attempt", "passwordless.attempt"
+LIFE = 24 * 3600
+"""Seconds: far longer than any code, so that whoever comes back late is told what became of it."""
+
 TICKET, LENGTH = "passwordless.ticket", 32
 
 
 def held(request: HttpRequest) -> Handle | None:
-    """Return the handle that this session holds, or None."""
+    """Return the handle that this browser holds, or None."""
     kept = _kept(request)
-    try:
-        return Handle(str(kept["key"]), Purpose(kept["purpose"]), own=kept["own"] is True)
-    except (KeyError, ValueError):
-        return None
+    return Handle(kept["key"], Purpose(kept["purpose"]), own=bool(kept["own"])) if "key" in kept else None
 
 
 def nonce(request: HttpRequest) -> str:
-    """Return the tag of this session, or a new one that `keep` will write down."""
+    """Return the tag of this browser, or a new one that `keep` will write down."""
     return str(_kept(request).get("nonce") or token_urlsafe(12))
 
 
-def keep(request: HttpRequest, handle: Handle, *, tag: str, next_url: str = "") -> None:
-    """Hold this handle from now on, and where to go after the code."""
-    request.session[KEY] = {
-        "key": handle.key,
-        "purpose": handle.purpose.value,
-        "own": handle.own,
-        "nonce": tag,
-        "next": next_url,
-    }
+def keep(response: HttpResponse, handle: Handle, *, tag: str, next_url: str = "") -> None:
+    """Let the browser hold this handle from now on, and where to go after the code."""
+    # Of one length for all: whether somebody else asked for this number first is told by nothing.
+    kept = {"key": handle.key, "purpose": handle.purpose.value, "own": int(handle.own)}
+    _write(response, {**kept, "nonce": tag, "next": next_url})
 
 
 def next_url(request: HttpRequest) -> str:
@@ -45,33 +46,35 @@ def next_url(request: HttpRequest) -> str:
     return str(_kept(request).get("next", ""))
 
 
-def forget(request: HttpRequest) -> None:
-    """Let go of everything of ours."""
-    request.session.pop(KEY, None)
+def forget(response: HttpResponse) -> None:
+    """Let go of everything."""
+    cookies.take_back(response, COOKIE)
 
 
-def renew(request: HttpRequest) -> None:
-    """Change the key of somebody who logs in again: Django does so for newcomers and other users only."""
-    if request.user.is_authenticated:
-        request.session.cycle_key()
-
-
-def let_go(request: HttpRequest) -> None:
-    """Let go of the attempt; the tag stays, so that giving up does not renew what a session may ask for."""
+def let_go(request: HttpRequest, response: HttpResponse) -> None:
+    """Let go of the attempt; the tag stays, so that giving up does not renew what a browser may ask for."""
     if kept := _kept(request):
-        request.session[KEY] = {"nonce": kept.get("nonce")}
+        _write(response, {"nonce": kept.get("nonce")})
 
 
 def ticket(request: HttpRequest, handle: Handle) -> str:
-    """Return what a form carries so that it counts for this session's attempt and no other."""
+    """Return what a form carries so that it counts for this browser's attempt and no other."""
     return seals.seal(TICKET, f"{nonce(request)}:{handle.key}")[:LENGTH]
 
 
 def fits(request: HttpRequest, handle: Handle, given: str) -> bool:
-    """Return whether a form belongs to the attempt that the session holds now."""
+    """Return whether a form belongs to the attempt that the browser holds now."""
     return seals.fits(given, TICKET, f"{nonce(request)}:{handle.key}", LENGTH)
 
 
+def _write(response: HttpResponse, kept: dict[str, Any]) -> None:
+    # Not in escapes, six times as long: a cookie has room for 4096 bytes (RFC 6265, 6.1).
+    told = json.dumps(kept, ensure_ascii=False)
+    cookies.give(response, COOKIE, seals.encrypt(SALT, told), LIFE)
+
+
 def _kept(request: HttpRequest) -> dict[str, Any]:
-    kept = request.session.get(KEY)
-    return kept if isinstance(kept, dict) else {}
+    given = cookies.read(request, COOKIE)
+    told = seals.decrypt(SALT, given, LIFE) if given else None
+    kept: dict[str, Any] = json.loads(told) if told else {}
+    return kept

@@ -11,7 +11,7 @@ from .states import PUBLIC, Public, Purpose, Reason, Status
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: address, user agent and a tag of the browser session, as far as they are known."""
+    """Who asks: address, user agent and the tag of a browser session, as far as they are known."""
 
     ip: str | None = None
     agent: str = ""
@@ -26,7 +26,7 @@ class Visitor:
 
 @dataclass
 class Handle:
-    """A session's claim on an attempt. The repr is masked: receivers of user_login_failed see it.
+    """A browser's claim on an attempt. The repr is masked: receivers of user_login_failed see it.
 
     `outcome` is what the last check of this handle came to; the backend leaves it there for its caller.
     """
@@ -34,7 +34,7 @@ class Handle:
     key: str = field(repr=False)
     purpose: Purpose = Purpose.LOGIN
     own: bool = True
-    """Whether this session started the attempt, or only joined it."""
+    """Whether this browser started the attempt, or only joined it."""
     outcome: Outcome | None = field(default=None, repr=False, compare=False)
 
 

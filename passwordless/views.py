@@ -25,7 +25,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.generic import FormView, TemplateView, View
 
-from . import devices, flow, gateway, phones, redirects, sentences, session
+from . import devices, flow, gateway, handles, phones, redirects, sentences
 from .alone import alone
 from .conf import settings
 from .forms import CodeForm, PhoneForm
@@ -111,11 +111,11 @@ class LoginView(Page, _FormView):
         return {**super().get_form_kwargs(), "request": self.request}
 
     def get_initial(self) -> dict[str, Any]:
-        """Carry `next` through the form: no GET writes a session."""
+        """Carry `next` through the form: no GET writes anything."""
         return {"next": redirects.safe(self.request, self.request.GET.get("next", ""))}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the brand, and whether a session was lost on the way here."""
+        """Add the brand, and whether a handle was lost on the way here."""
         lost = "lost" in self.request.GET and self.request.method != "POST"
         return super().get_context_data(brand=settings.BRAND_NAME, lost=lost, **kwargs)
 
@@ -123,10 +123,10 @@ class LoginView(Page, _FormView):
         """Hold the handle and go to the code page."""
         assert form.outcome is not None and form.outcome.handle is not None  # noqa: PT018, S101
         wanted = redirects.safe(self.request, form.cleaned_data["next"] or "")
-        session.keep(self.request, form.outcome.handle, tag=form.tag, next_url=wanted)
         response = HttpResponseRedirect(reverse("passwordless:code"))
+        handles.keep(response, form.outcome.handle, tag=form.tag, next_url=wanted)
         if form.chosen_country:
-            devices.set_cookie(response, devices.COUNTRY_COOKIE, form.chosen_country)
+            devices.note_country(response, form.chosen_country)
         return response
 
     def form_invalid(self, form: PhoneForm) -> HttpResponse:
@@ -135,13 +135,13 @@ class LoginView(Page, _FormView):
 
 
 class HandlePage(Page):
-    """A page for whoever has asked for a code in this session."""
+    """A page for whoever has asked for a code in this browser."""
 
     handle: Handle
 
     def turn_away(self) -> HttpResponseBase | None:
         """Without a handle, start at the beginning."""
-        handle = session.held(self.request)
+        handle = handles.held(self.request)
         if handle is None or handle.purpose is not Purpose.LOGIN:
             return HttpResponseRedirect(f"{reverse('passwordless:login')}?lost=1")
         self.handle = handle
@@ -163,8 +163,8 @@ class HandlePage(Page):
         return _with_status(render(self.request, "passwordless/code.html", context), outcome)
 
     def fresh_form(self) -> CodeForm:
-        """Return an empty form for the attempt that the session holds."""
-        ticket = session.ticket(self.request, self.handle)
+        """Return an empty form for the attempt that the browser holds."""
+        ticket = handles.ticket(self.request, self.handle)
         return CodeForm(self.request, self.handle, initial={"ticket": ticket})
 
 
@@ -178,15 +178,16 @@ class CodeView(HandlePage):
         return self.code_page(self.fresh_form())
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        """Log in whoever the code lets in, and leave nothing of ours in the session."""
+        """Log in whoever the code lets in, and let go of the attempt."""
         form = CodeForm(request, self.handle, request.POST)
         if not form.is_valid() or form.user is None:
-            return self.code_page(_emptied(form, session.ticket(request, self.handle)), form.outcome)
-        wanted = session.next_url(request)
-        session.forget(request)
-        session.renew(request)
+            return self.code_page(_emptied(form, handles.ticket(request, self.handle)), form.outcome)
+        if request.user.is_authenticated:
+            # Django changes the key for newcomers and for other users only.
+            request.session.cycle_key()
         login(request, form.user)
-        response = HttpResponseRedirect(redirects.after_login(request, wanted))
+        response = HttpResponseRedirect(redirects.after_login(request, handles.next_url(request)))
+        handles.forget(response)
         if form.outcome is not None:
             devices.remember(response, form.outcome.number)
         return response
@@ -207,17 +208,18 @@ class AdvanceView(DeedView):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Go to the next step, or say why not yet."""
-        if not session.fits(request, self.handle, request.POST.get("ticket", "")):
+        if not handles.fits(request, self.handle, request.POST.get("ticket", "")):
             return HttpResponseRedirect(reverse("passwordless:code"))
-        tag = session.nonce(request)
+        tag = handles.nonce(request)
         outcome = flow.advance(self.handle, visitor(request, tag))
         if outcome.handle is None:
             form = self.fresh_form()
             form.refuse(sentence(outcome))
             return self.code_page(form, outcome)
+        response = HttpResponseRedirect(reverse("passwordless:code"))
         if outcome.handle != self.handle:
-            session.keep(request, outcome.handle, tag=tag, next_url=session.next_url(request))
-        return HttpResponseRedirect(reverse("passwordless:code"))
+            handles.keep(response, outcome.handle, tag=tag, next_url=handles.next_url(request))
+        return response
 
 
 class CancelView(DeedView):
@@ -225,14 +227,18 @@ class CancelView(DeedView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Let go of the attempt."""
-        wanted = session.next_url(request)
-        if session.fits(request, self.handle, request.POST.get("ticket", "")):
+        response = HttpResponseRedirect(self._destination())
+        if handles.fits(request, self.handle, request.POST.get("ticket", "")):
             flow.cancel(self.handle, visitor(request))
-            session.let_go(request)
-        if request.POST.get("to") != "login":
-            return HttpResponseRedirect(redirects.after_cancel())
+            handles.let_go(request, response)
+        return response
+
+    def _destination(self) -> str:
+        if self.request.POST.get("to") != "login":
+            return redirects.after_cancel()
+        wanted = handles.next_url(self.request)
         query = f"?{urlencode({'next': wanted})}" if wanted else ""
-        return HttpResponseRedirect(reverse("passwordless:login") + query)
+        return reverse("passwordless:login") + query
 
 
 class DoneView(Page, TemplateView):
@@ -255,6 +261,12 @@ class DoneView(Page, TemplateView):
 @method_decorator(alone, name="dispatch")
 class LogoutView(auth_views.LogoutView):
     """Django's, by POST only; lands on our login page if the site has not said where."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Leave nothing that somebody else could go on with."""
+        response = super().post(request, *args, **kwargs)
+        handles.forget(response)
+        return response
 
     def get_default_redirect_url(self) -> str:
         """Return LOGOUT_REDIRECT_URL or our login page."""

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
-from . import devices
+from . import cookies, devices
 from .conf import settings
 from .outcomes import Visitor
 
@@ -20,7 +20,7 @@ def visitor(request: HttpRequest | None, session: str = "") -> Visitor:
     """Return who asks; without a request, nobody in particular."""
     if request is None:
         return Visitor(session=session)
-    cookie = request.COOKIES.get(devices.COOKIE, "")
+    cookie = cookies.read(request, devices.COOKIE)
     return Visitor(
         ip=_address(request),
         agent=_agent(request),

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 import django
 import time_machine
 from django.db import connection
+from django.http import HttpResponse
+from django.test import RequestFactory
 
-from passwordless import flow, gateway, limits
+from passwordless import flow, gateway, handles, limits
 from passwordless.models import Counter, VerificationAttempt, tags
 from passwordless.outcomes import Visitor
 from passwordless.states import Channel, Purpose, Reason, Status
@@ -146,3 +148,16 @@ class Intruder:
     def __exit__(self, *error):
         self.wrapper.__exit__(*error)
         assert error[0] or not self.times, "nobody was overtaken"
+
+
+def held(cookies):
+    """Return what a browser with these cookies holds while a code is on its way."""
+    sent = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
+    return handles._kept(RequestFactory(HTTP_COOKIE=sent).get("/"))
+
+
+def hold(cookies, **kept):
+    """Let these cookies hold something else, as only this site could have written it."""
+    response = HttpResponse()
+    handles._write(response, kept)
+    cookies.update(response.cookies)

@@ -15,13 +15,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "passwordless"
 ROOMS = {
     "urls": {"views", "webhooks"},
     "views": {
-        *("forms", "sentences", "flow", "gateway", "models", "session", "redirects", "visitor", "devices"),
+        *("forms", "sentences", "flow", "gateway", "models", "handles", "redirects", "visitor", "devices"),
         *("phones", "outcomes", "alone", "states", "conf"),
     },
     "webhooks": {"alone", "flow", "gateway", "vonage.notice", "vonage.signature", "conf"},
     "forms": {
-        *("sentences", "widgets", "countries", "devices", "flow", "session", "visitor", "codes", "phones"),
-        *("outcomes", "states", "conf"),
+        *("sentences", "widgets", "countries", "devices", "flow", "handles", "visitor", "codes", "phones"),
+        *("cookies", "outcomes", "states", "conf"),
     },
     "widgets": {"countries"},
     "alone": set(),
@@ -80,14 +80,15 @@ ROOMS = {
     "tally": {"models", "states", "conf"},
     "people": {"states", "conf"},
     "numbers": {"models", "states"},
-    "session": {"seals", "outcomes", "states"},
+    "handles": {"cookies", "seals", "outcomes", "states"},
     "redirects": set(),
-    "visitor": {"devices", "outcomes", "conf"},
-    "devices": {"seals", "outcomes"},
+    "visitor": {"cookies", "devices", "outcomes", "conf"},
+    "devices": {"cookies", "seals", "outcomes"},
     "countries": {"phones", "conf"},
     "models": {"phones", "seals", "signals", "states", "conf"},
     "phones": {"conf"},
     "codes": set(),
+    "cookies": set(),
     "seals": set(),
     "outcomes": {"states"},
     "vonage.v1": {"vonage.client", "vonage.dialect", "vonage.locales", "states"},
@@ -406,9 +407,17 @@ class TestOnlyOne:
         }
         assert {"views"} == importers
 
-    def test_session_touches_the_session(self):
+    def test_views_touch_the_session(self):
         touching = {module.name for module in SPEAKING if "request.session" in attributes(module)}
-        assert {"session"} == touching
+        assert {"views"} == touching
+
+    def test_cookies_gives_cookies(self):
+        giving = {
+            module.name
+            for module in SPEAKING
+            if {"response.set_cookie", "response.delete_cookie", "request.COOKIES"} & attributes(module)
+        }
+        assert {"cookies"} == giving
 
     def test_each_signal_is_sent_by_one_room(self):
         senders = {}

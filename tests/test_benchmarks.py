@@ -52,8 +52,8 @@ def test_logins_report_every_figure_and_keep_the_bars_that_no_machine_moves(tmp_
     assert all(set(SUMS) == set(lines) for lines in told["subjects"].values())
     assert all(0 < line["cpu"] for lines in told["subjects"].values() for line in lines.values())
     app = told["subjects"]["app"]
-    assert 22 >= app["POST number"]["statements"] + app["POST code"]["statements"]
-    assert 28 >= app["login + home"]["statements"]
+    assert 16 >= app["POST number"]["statements"] + app["POST code"]["statements"]
+    assert 20 >= app["login + home"]["statements"]
     calls = {name: [lines[line]["calls"] for line in SUMS] for name, lines in told["subjects"].items()}
     assert [0, 1, 0, 1, 2, 0, 2] == calls["app"] == calls["app, loopback"] == calls["bare + 2 calls"]
     assert {0} == set(calls["bare"])

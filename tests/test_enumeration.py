@@ -44,6 +44,8 @@ NONCES = [
     (re.compile(r'(name="ticket" value=")[0-9a-f]{32}'), r"\1TICKET"),
     (re.compile(r"(csrftoken=)[A-Za-z0-9]+"), r"\1TOKEN"),
     (re.compile(r"(sessionid=)[a-z0-9]+"), r"\1SESSION"),
+    # Encrypted, so that its length is all it could tell.
+    (re.compile(r"(passwordless_attempt=)([\w-]+)"), lambda found: found[1] + "x" * len(found[2])),
     (re.compile("(the reference is \u2066)[a-z0-9]{8}(?=\u2069)"), r"\1REFERENCE"),
 ]
 

@@ -322,7 +322,8 @@ class TestRunning:
     def test_pages_bring_their_stylesheet_from_here(self, running):
         browser = Browser(running)
         sheets = re.findall(r'rel="stylesheet" href="([^"]+)"', browser.page("/login/"))
-        assert ["/static/passwordless/passwordless.css", "/static/example_project/example.css"] == sheets
+        ours = [f"/static/example_project/{name}.css" for name in ("example", "beside")]
+        assert ["/static/passwordless/passwordless.css", *ours] == sheets
         assert all(browser.page(sheet) for sheet in sheets)
 
     def test_a_forged_form_gets_a_friendly_page(self, running):

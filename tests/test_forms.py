@@ -29,7 +29,6 @@ def clock(db):
 def request(cookie="", languages=""):
     made = RequestFactory().post("/login/", headers={"accept-language": languages})
     made.COOKIES[COUNTRY_COOKIE] = cookie
-    made.session = {}
     return made
 
 

@@ -1,20 +1,25 @@
-"""What a session holds while a code is on its way, and that nothing of it is left after the login."""
+"""What a browser holds while a code is on its way, and that nothing of it is left after the login."""
 
 from __future__ import annotations
 
 import json
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.http import HttpResponse
 from django.test import RequestFactory
+from hypothesis import given
+from hypothesis import strategies as st
 
-from passwordless import session
+from passwordless import handles, redirects
 from passwordless.outcomes import Handle
 from passwordless.states import Purpose
-from tests.support import NUMBER, OTHER, code, latest, wrong
+from tests.support import NUMBER, OTHER, code, held, latest, wrong
 from tests.test_login import Browser, watched
 
 pytestmark = pytest.mark.django_db
+COOKIE = handles.COOKIE
 
 
 @pytest.fixture(autouse=True)
@@ -28,37 +33,44 @@ def browser():
     return Browser()
 
 
-def holding(kept=None, **fields):
-    """Return a request whose session holds `kept`."""
+def holding(value="", **kept):
+    """Return a request whose browser holds `kept`, or has that for a cookie."""
     request = RequestFactory().get("/")
-    request.session = {} if kept is None and not fields else {session.KEY: kept or fields}
+    response = HttpResponse()
+    if kept:
+        handles._write(response, kept)
+    request.COOKIES = {COOKIE: response.cookies[COOKIE].value if kept else value}
     return request
 
 
-def test_the_session_holds_a_handle_and_neither_number_nor_code_nor_request_id(browser):
+def test_it_is_a_handle_and_neither_number_nor_code_nor_request_id(browser):
     browser.begin(next="/private/")
     browser.type(wrong())
-    kept = browser.session[session.KEY]
+    kept = held(browser.cookies)
     assert {"key", "purpose", "own", "nonce", "next"} == set(kept)
-    assert ("login", True, "/private/") == (kept["purpose"], kept["own"], kept["next"])
-    stored = json.dumps(dict(browser.session.items()))
+    assert ("login", 1, "/private/") == (kept["purpose"], kept["own"], kept["next"])
     row = latest()
     for secret in (NUMBER, NUMBER[1:], NUMBER[2:], code(), row.request_id, wrong()):
-        assert secret not in stored
+        assert secret not in json.dumps(kept)
 
 
-def test_whoever_joined_is_marked_as_such():
+def test_whoever_joined_is_marked_as_such_and_cannot_see_it():
     anna, ben = Browser(), Browser(REMOTE_ADDR="198.51.100.9")
     anna.begin()
     ben.begin()
-    assert (True, False) == (anna.session[session.KEY]["own"], ben.session[session.KEY]["own"])
-    assert anna.session[session.KEY]["nonce"] != ben.session[session.KEY]["nonce"]
+    assert (1, 0) == (held(anna.cookies)["own"], held(ben.cookies)["own"])
+    assert held(anna.cookies)["nonce"] != held(ben.cookies)["nonce"]
+    assert held(anna.cookies)["key"] == held(ben.cookies)["key"]
+    theirs, mine = anna.cookies[COOKIE].value, ben.cookies[COOKIE].value
+    assert len(theirs) == len(mine)
+    # Behind the version and the time of the token nothing is alike.
+    assert theirs[12:40] != mine[12:40]
 
 
 def test_asking_again_does_not_make_a_joiner_of_the_starter(browser):
     browser.begin()
     browser.begin()
-    assert browser.session[session.KEY]["own"] is True
+    assert 1 == held(browser.cookies)["own"]
 
 
 def test_joining_again_does_not_make_a_starter_of_a_joiner():
@@ -66,46 +78,65 @@ def test_joining_again_does_not_make_a_starter_of_a_joiner():
     anna.begin()
     ben.begin()
     ben.begin()
-    assert ben.session[session.KEY]["own"] is False
+    assert 0 == held(ben.cookies)["own"]
     assert 2 == latest().handles
 
 
-def test_after_the_login_nothing_of_ours_is_left_and_the_rest_is(browser):
+def test_asking_writes_no_session(browser):
     browser.begin()
+    browser.type(wrong())
+    assert "sessionid" not in browser.cookies
+    assert not Session.objects.exists()
+
+
+def test_after_the_login_nothing_of_ours_is_left_and_the_rest_is(browser):
     kept = browser.session
     kept["basket"] = "full"
     kept.save()
     before = browser.cookies["sessionid"].value
+    browser.begin()
     browser.type(code())
-    assert session.KEY not in browser.session
+    assert "" == browser.cookies[COOKIE].value
+    assert {} == held(browser.cookies)
     assert "full" == browser.session["basket"]
     assert before != browser.cookies["sessionid"].value
     assert not Session.objects.filter(session_key=before).exists()
 
 
-def test_the_key_does_not_change_before_anybody_has_proved_anything(browser):
-    browser.begin()
+def test_the_session_does_not_change_before_anybody_has_proved_anything(browser):
+    kept = browser.session
+    kept["basket"] = "full"
+    kept.save()
     before = browser.cookies["sessionid"].value
+    browser.begin()
     browser.type(wrong())
     assert before == browser.cookies["sessionid"].value
 
 
-def test_wrong_codes_and_looks_do_not_write_the_session(browser):
+def test_wrong_codes_and_looks_write_nothing(browser):
     browser.begin()
-    assert "sessionid" not in browser.look().cookies
-    assert "sessionid" not in browser.type(wrong()).cookies
+    assert {"csrftoken"} >= set(browser.look().cookies)
+    assert {"csrftoken"} >= set(browser.type(wrong()).cookies)
 
 
 def test_after_cancelling_no_handle_is_left(browser):
-    browser.begin()
+    browser.begin(next="/private/")
+    before = held(browser.cookies)["nonce"]
     browser.press("cancel")
-    assert "key" not in browser.session.get(session.KEY, {})
-    assert "next" not in browser.session.get(session.KEY, {})
+    assert {"nonce": before} == held(browser.cookies)
+
+
+def test_after_signing_out_nothing_is_left(browser):
+    browser.log_in()
+    browser.begin(OTHER)
+    browser.post("/logout/")
+    assert {} == held(browser.cookies)
+    assert "/login/?lost=1" == browser.look()["Location"]
 
 
 def test_a_refused_number_leaves_no_handle(browser):
     browser.ask("hello")
-    assert "sessionid" not in browser.cookies
+    assert COOKIE not in browser.cookies
 
 
 def test_a_refusal_leaves_the_attempt_before_as_it_was(browser):
@@ -115,66 +146,100 @@ def test_a_refusal_leaves_the_attempt_before_as_it_was(browser):
     assert 302 == browser.type(code(NUMBER)).status_code
 
 
-def test_the_cookie_is_for_http_only_and_same_site(browser):
-    cookie = browser.ask().cookies["sessionid"]
-    assert (True, "Lax") == (cookie["httponly"], cookie["samesite"])
+def test_the_cookie_is_for_http_only_and_same_site_and_ends(browser):
+    cookie = browser.ask().cookies[COOKIE]
+    assert (True, "Lax", handles.LIFE) == (cookie["httponly"], cookie["samesite"], cookie["max-age"])
 
 
-@pytest.mark.parametrize(
-    "kept",
-    [
-        None, "", "text", 7, [], {"key": "x"}, {"key": "x", "own": True}, {"purpose": "login", "own": True},
-        {"key": "x", "purpose": "other", "own": True}, {"key": "x", "purpose": None, "own": True},
-        {"key": "x", "purpose": ["login"], "own": True},
-    ],
-)  # fmt: skip
-def test_what_is_no_handle_is_none(kept):
-    request = RequestFactory().get("/")
-    request.session = {session.KEY: kept}
-    assert session.held(request) is None
+def test_it_lasts_a_day_whatever_the_browser_says(browser, clock):
+    browser.begin()
+    clock.shift(handles.LIFE - 1)
+    assert "key" in held(browser.cookies)
+    clock.shift(2)
+    assert {} == held(browser.cookies)
 
 
-@pytest.mark.parametrize("own", [1, "true", "yes", None, [True]])
-def test_only_true_makes_a_starter(own):
-    held = session.held(holding(key="x", purpose="login", own=own))
-    assert held is not None
-    assert held.own is False
+def test_it_outlives_a_secret_that_is_rotated_out_and_no_longer(browser, settings):
+    browser.begin()
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "the next"
+    assert "key" in held(browser.cookies)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert {} == held(browser.cookies)
+
+
+def test_the_longest_destination_has_room_in_a_cookie(browser):
+    longest = "/" + "\U0001f511" * (redirects.MAX_LENGTH - 1)
+    assert 4096 > len(browser.ask(next=longest).cookies[COOKIE].OutputString())
+    browser.look()
+    assert 302 == browser.type(code()).status_code
+    assert longest == unquote(browser.answers[-1]["Location"])
+
+
+@given(value=st.text())
+def test_what_this_site_did_not_write_is_nothing(value):
+    assert handles.held(holding(value)) is None
+    assert "" == handles.next_url(holding(value))
+
+
+def test_a_cookie_of_ours_that_is_for_something_else_is_nothing(browser):
+    browser.log_in()
+    assert handles.held(holding(browser.cookies["passwordless_device"].value)) is None
+
+
+def test_no_part_of_it_can_be_changed(browser):
+    browser.begin()
+    value = browser.cookies[COOKIE].value
+    assert handles.held(holding(value)) is not None
+    for place in range(len(value.rstrip("=")) - 2):
+        changed = "A" if value[place] != "A" else "B"
+        assert handles.held(holding(value[:place] + changed + value[place + 1 :])) is None
+
+
+@pytest.mark.parametrize("length", range(16))
+def test_its_length_tells_nobody_who_asked_first_and_no_sign_of_it_is_quoted(length):
+    written = []
+    for own in (True, False):
+        response = HttpResponse()
+        handles.keep(response, Handle("k" * 22, own=own), tag="t" * 16, next_url="/" * length)
+        written.append(response.cookies[COOKIE].OutputString())
+    assert len(written[0]) == len(written[1])
+    assert '"' not in written[0]
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_what_is_kept_is_held(purpose):
-    request = holding()
-    handle = Handle("key", purpose, own=False)
-    session.keep(request, handle, tag="tag", next_url="/next/")
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_kept_is_held(purpose, own):
+    response, handle = HttpResponse(), Handle("key", purpose, own=own)
+    handles.keep(response, handle, tag="tag", next_url="/next/")
+    request = holding(response.cookies[COOKIE].value)
     assert (handle, "tag", "/next/") == (
-        session.held(request), session.nonce(request), session.next_url(request),
+        handles.held(request), handles.nonce(request), handles.next_url(request),
     )  # fmt: skip
-    session.forget(request)
-    session.forget(request)
-    assert (None, "") == (session.held(request), session.next_url(request))
+    handles.forget(response)
+    assert ("", 0) == (response.cookies[COOKIE].value, response.cookies[COOKIE]["max-age"])
 
 
-def test_a_session_without_a_nonce_gets_another_each_time():
+def test_whoever_holds_nothing_gets_another_nonce_each_time():
     request = holding()
-    assert 16 == len(session.nonce(request))
-    assert session.nonce(request) != session.nonce(request)
+    assert 16 == len(handles.nonce(request))
+    assert handles.nonce(request) != handles.nonce(request)
 
 
 def test_a_ticket_fits_its_attempt_and_session_alone(settings):
     mine, yours = holding(key="a", nonce="mine"), holding(key="a", nonce="yours")
-    ticket = session.ticket(mine, Handle("a"))
-    assert session.fits(mine, Handle("a"), ticket)
-    assert not session.fits(mine, Handle("b"), ticket)
-    assert not session.fits(yours, Handle("a"), ticket)
-    assert not session.fits(mine, Handle("a"), "")
-    assert not session.fits(mine, Handle("a"), "é" * 32)
+    ticket = handles.ticket(mine, Handle("a"))
+    assert handles.fits(mine, Handle("a"), ticket)
+    assert not handles.fits(mine, Handle("b"), ticket)
+    assert not handles.fits(yours, Handle("a"), ticket)
+    assert not handles.fits(mine, Handle("a"), "")
+    assert not handles.fits(mine, Handle("a"), "é" * 32)
     settings.SECRET_KEY = "another"
-    assert not session.fits(mine, Handle("a"), ticket)
+    assert not handles.fits(mine, Handle("a"), ticket)
 
 
 def test_a_ticket_tells_nothing_of_the_attempt(browser):
     browser.begin()
-    kept = browser.session[session.KEY]
+    kept = held(browser.cookies)
     assert kept["key"] not in browser.ticket
     assert kept["nonce"] not in browser.ticket
 

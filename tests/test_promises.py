@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -237,7 +238,7 @@ class TestGuessing:
             window.fill(CODE, code=used)
             assert not window.logged_in
         assert (1,) == asked("check")
-        assert 1 == AttemptEvent.objects.filter(kind=EventKind.REPLAYED).count()
+        assert 2 == AttemptEvent.objects.filter(kind=EventKind.REPLAYED).count()
 
     def test_a11_a_code_out_of_time_is_refused_here(self, clock):
         browser = Browser()
@@ -321,9 +322,12 @@ class TestBinding:
         attacker = Browser()
         attacker.ask(OTHER)
         victim = attacker.twin(ip="198.51.100.3")
-        planted = victim.cookies["sessionid"]
+        planted = victim.cookies["passwordless_attempt"]
+        victim.client.cookies["sessionid"] = "planted00planted00planted00plant"
         victim.log_in(NUMBER)
-        assert planted != victim.cookies["sessionid"]
+        assert planted == attacker.cookies["passwordless_attempt"]
+        assert "planted00planted00planted00plant" != victim.cookies["sessionid"]
+        assert "" == victim.cookies["passwordless_attempt"]
         assert (True, False) == (victim.logged_in, attacker.logged_in)
         kept = Session.objects.get(pk=victim.cookies["sessionid"]).get_decoded()
         assert {"_auth_user_id", "_auth_user_backend", "_auth_user_hash"} == kept.keys()
@@ -352,10 +356,14 @@ class TestBinding:
         browser = Browser()
         browser.client.defaults["wsgi.url_scheme"] = "https"
         browser.ask(headers={"HTTP_REFERER": "https://testserver/login/"})
+        attempt = browser.client.cookies["passwordless_attempt"].OutputString()
         browser.type(code(), headers={"HTTP_REFERER": "https://testserver/login/code/"})
-        device = browser.client.cookies["passwordless_device"]
-        assert (True, True, "Lax") == (device["secure"], device["httponly"], device["samesite"])
-        assert NUMBER[1:] not in device.value
+        device = browser.client.cookies["passwordless_device"].OutputString()
+        for cookie in (attempt, device):
+            assert all(f"; {mark}" in cookie for mark in ("Secure", "HttpOnly", "SameSite=Lax"))
+            assert NUMBER[1:] not in cookie
+        told = attempt.partition(";")[0].partition("=")[2]
+        assert row().key.encode() not in urlsafe_b64decode(told + "==")
 
     @pytest.mark.parametrize(
         "target",
@@ -368,9 +376,8 @@ class TestBinding:
     def test_b9_a_login_ends_on_this_site(self, target):
         browser = Browser()
         browser.ask(next=target)
-        session = browser.client.session
-        session["_passwordless"] = {**session["_passwordless"], "next": target}
-        session.save()
+        cookies = browser.client.cookies
+        support.hold(cookies, **{**support.held(cookies), "next": target})
         assert "/login/done/" == browser.type(code()).headers["Location"]
 
     def test_b9_a_path_of_this_site_is_kept(self):

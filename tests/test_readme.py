@@ -9,7 +9,7 @@ from django.core.management import get_commands, load_command_class
 from django.urls import reverse
 from vonage_verify import SmsChannel, Verify, VerifyRequest
 
-from passwordless import devices, limits
+from passwordless import devices, handles, limits
 from passwordless.bounds import RANGES
 from passwordless.conf import DEFAULTS
 from passwordless.forms import CodeForm, PhoneForm
@@ -85,7 +85,7 @@ class TestSettings:
 
 
 class TestCommands:
-    COOKIES = {devices.COOKIE, devices.COUNTRY_COOKIE}
+    COOKIES = {devices.COOKIE, devices.COUNTRY_COOKIE, handles.COOKIE}
     NAMED = sorted(set(re.findall(r"\b(passwordless_[a-z]+|vonage_emulator)\b", README)) - COOKIES)
 
     @pytest.mark.parametrize("name", NAMED)
@@ -112,7 +112,6 @@ class TestNames:
 
     def test_of_form_fields_are_those_of_the_forms(self, rf):
         request = rf.get("/")
-        request.session = {}
         fields = {*PhoneForm(request).fields, *CodeForm(request, Handle("key")).fields}
         told = re.search(r"Form fields are (.*?);", section("Templates", 3), re.DOTALL)[1]
         assert fields == set(re.findall(r"`(\w+)`", told))

@@ -16,7 +16,7 @@ from ..states import Channel, Purpose, Status
 
 @dataclass(frozen=True)
 class Asker:
-    """One request for a code: number (E.164), who asks, what for, and what their session already holds."""
+    """One request for a code: number (E.164), who asks, what for, and what their browser already holds."""
 
     number: str = field(repr=False)
     visitor: Visitor

@@ -29,7 +29,7 @@ def start(
 ) -> Outcome:
     """Send a code to `number` (E.164), or join the attempt that is live for it.
 
-    `held` is the handle that the session already has, if any; `first` the channel that is preferred among
+    `held` is the handle that the browser already has, if any; `first` the channel that is preferred among
     those of the site. An outcome with a handle leads to the code page; without one, `reason` says why nothing
     was sent. Raises ImproperlyConfigured.
     """

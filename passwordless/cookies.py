@@ -1,0 +1,43 @@
+"""Our cookies: as private as the site's session cookie, and for as long as each says."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+PREFIXES = ("__Host-", "__Secure-")
+
+
+def read(request: HttpRequest, name: str) -> str:
+    """Return what this browser sent, unverified, or an empty text."""
+    return request.COOKIES.get(_named(name), "")
+
+
+def give(response: HttpResponse, name: str, value: str, seconds: int) -> None:
+    """Let this browser keep a value for so many seconds."""
+    response.set_cookie(
+        _named(name),
+        value,
+        max_age=seconds,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+    )
+
+
+def take_back(response: HttpResponse, name: str) -> None:
+    """Let this browser forget a value."""
+    response.delete_cookie(
+        _named(name),
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite="Lax",
+    )
+
+
+def _named(name: str) -> str:
+    # A prefix that a browser honours keeps neighbouring sub-domains from planting a cookie: ours go along.
+    session = settings.SESSION_COOKIE_NAME
+    return next((prefix + name for prefix in PREFIXES if session.startswith(prefix)), name)
