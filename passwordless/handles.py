@@ -34,7 +34,7 @@ def nonce(request: HttpRequest) -> str:
     return str(_kept(request).get("nonce") or token_urlsafe(12))
 
 
-def keep(response: HttpResponse, handle: Handle, *, tag: str, next_url: str = "") -> None:
+def keep(response: HttpResponse, handle: Handle, *, tag: str, next_url: str) -> None:
     """Let the browser hold this handle from now on, and where to go after the code."""
     # Of one length for all: whether somebody else asked for this number first is told by nothing.
     kept = {"key": handle.key, "purpose": handle.purpose.value, "own": int(handle.own)}
@@ -53,8 +53,7 @@ def forget(response: HttpResponse) -> None:
 
 def let_go(request: HttpRequest, response: HttpResponse) -> None:
     """Let go of the attempt; the tag stays, so that giving up does not renew what a browser may ask for."""
-    if kept := _kept(request):
-        _write(response, {"nonce": kept.get("nonce")})
+    _write(response, {"nonce": nonce(request)})
 
 
 def ticket(request: HttpRequest, handle: Handle) -> str:
@@ -74,7 +73,6 @@ def _write(response: HttpResponse, kept: dict[str, Any]) -> None:
 
 
 def _kept(request: HttpRequest) -> dict[str, Any]:
-    given = cookies.read(request, COOKIE)
-    told = seals.decrypt(SALT, given, LIFE) if given else None
+    told = seals.decrypt(SALT, cookies.read(request, COOKIE), LIFE)
     kept: dict[str, Any] = json.loads(told) if told else {}
     return kept

@@ -11,7 +11,7 @@ from .states import PUBLIC, Public, Purpose, Reason, Status
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: address, user agent and the tag of a browser session, as far as they are known."""
+    """Who asks: address, user agent and the tag of their browser, as far as they are known."""
 
     ip: str | None = None
     agent: str = ""

@@ -36,7 +36,7 @@ SOURCES: dict[Status, frozenset[Status]] = {
 
 
 class Purpose(TextChoices):
-    """What a right code is for. Decided by the session that typed it, never by the attempt."""
+    """What a right code is for. Decided by the browser that typed it, never by the attempt."""
 
     LOGIN = "login", pgettext_lazy("purpose", "Log in")
     CONFIRM = "confirm", pgettext_lazy("purpose", "Confirm")

@@ -111,7 +111,7 @@ class LoginView(Page, _FormView):
         return {**super().get_form_kwargs(), "request": self.request}
 
     def get_initial(self) -> dict[str, Any]:
-        """Carry `next` through the form: no GET writes anything."""
+        """Carry `next` through the form: by a GET a browser is given nothing to hold."""
         return {"next": redirects.safe(self.request, self.request.GET.get("next", ""))}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -16,15 +16,15 @@ LONGEST_TAG = 35
 """RFC 5646, 4.4.1."""
 
 
-def visitor(request: HttpRequest | None, session: str = "") -> Visitor:
+def visitor(request: HttpRequest | None, tag: str = "") -> Visitor:
     """Return who asks; without a request, nobody in particular."""
     if request is None:
-        return Visitor(session=session)
+        return Visitor(session=tag)
     cookie = cookies.read(request, devices.COOKIE)
     return Visitor(
         ip=_address(request),
         agent=_agent(request),
-        session=session,
+        session=tag,
         cookie=cookie,
         language=(get_language() or "")[:LONGEST_TAG],
     )

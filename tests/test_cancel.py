@@ -135,7 +135,7 @@ class TestOthers:
         assert ((0,), Status.PENDING) == (asked("cancel"), attempt(handle).status)
 
     def test_a_guest_who_cancels_twice_ends_nothing_for_the_starter(self, clock):
-        """Two posts of one session at once both find the handle there."""
+        """Two posts of one browser at once both find the handle there."""
         mine, guest = begin(), begin(visitor=STRANGER)
         clock.shift(31)
         flow.cancel(guest, STRANGER)

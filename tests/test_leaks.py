@@ -450,6 +450,8 @@ class TestCrash:
         assert what in text
         assert set() == secrets.in_text(text)
         assert not [session for session in Session.objects.values_list("pk", flat=True) if session in text]
+        # Nor what a browser holds of an attempt: so begin the tokens of Fernet.
+        assert not re.search(r"gAAAA[\w-]{40}", text)
 
 
 class TestMask:

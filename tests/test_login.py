@@ -63,6 +63,15 @@ class Browser(Client):
         assert 302 == self.ask(number, **fields).status_code
         return self.look()
 
+    def shop(self):
+        """Let the site keep something in the session; return its key."""
+        kept = self.session
+        kept["basket"] = "full"
+        kept.save()
+        # With sessions in cookies the key is what is kept.
+        self.cookies["sessionid"] = kept.session_key
+        return kept.session_key
+
     def log_in(self, number=NUMBER, **fields):
         self.begin(number, **fields)
         return self.type(code(number))
@@ -182,10 +191,7 @@ def test_the_way_in_is_the_same_with_every_session_engine(settings, tmp_path, mo
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     settings.SESSION_FILE_PATH = str(tmp_path)
     browser = Browser()
-    kept = browser.session
-    kept["basket"] = "full"
-    kept.save()
-    browser.cookies["sessionid"] = kept.session_key
+    browser.shop()
     browser.begin(next="/private/")
     before = browser.cookies["sessionid"].value
     assert "/private/" == browser.type(code())["Location"]
@@ -428,11 +434,8 @@ def test_fields_that_name_another_attempt_are_ignored():
 
 def test_a_session_planted_before_the_login_is_worth_nothing_after_it():
     attacker, victim = Browser(), Browser()
-    kept = attacker.session
-    kept["basket"] = "full"
-    kept.save()
+    planted = attacker.shop()
     attacker.begin(OTHER, next="/admin/")
-    planted = attacker.cookies["sessionid"].value
     for name in ("sessionid", "passwordless_attempt"):
         victim.cookies[name] = attacker.cookies[name].value
     victim.begin(NUMBER)

@@ -66,7 +66,7 @@ def test_requirements_are_written_so_that_every_installer_reads_them(setup_cfg):
 
 def test_the_demo_and_the_tests_install_what_they_import(setup_cfg):
     names = {Requirement(line).name.lower() for line in bootstrap.requirements(*bootstrap.EXTRAS)}
-    assert {"django", "vonage", "phonenumbers", "pyjwt", "limits"} <= names
+    assert {"django", "vonage", "phonenumbers", "pyjwt", "cryptography", "limits"} <= names
     assert {"pytest", "pytest-django", "pytest-xdist", "hypothesis", "responses"} <= names
     assert {"django-environ", "gunicorn"} <= names
 

@@ -27,7 +27,7 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from passwordless import flow, gateway, guard, limits, numbers, people
+from passwordless import flow, gateway, guard, handles, limits, numbers, people
 from passwordless.backends import PhoneBackend
 from passwordless.limits import DEFAULTS as LIMITS
 from passwordless.limits import REASONS
@@ -285,7 +285,7 @@ class TestGuesses:
                 again = second.guess(code, ticket)
             assert (302, DONE) == (first.result().status_code, first.result().headers["Location"])
         assert (429, 1) == (again.status_code, provider.emulator.count("check"))
-        assert django_settings.SESSION_COOKIE_NAME not in again.cookies
+        assert handles.COOKIE not in again.cookies
 
 
 @pytest.mark.usefixtures("atomic_requests")
@@ -489,7 +489,7 @@ class TestVerdicts:
         assert DONE == starter.guess(code, ticket).headers.get("Location")
 
     def test_a_number_swapped_while_the_check_travels_gains_nothing(self, provider):
-        """Fails where the user is looked up by what the session holds after the check."""
+        """Fails where the user is looked up by what the browser holds after the check."""
         own, victims, browser = a_number(), a_number(), Browser()
         victim = get_user_model().objects.create_user("victim")
         PhoneNumber.objects.create(user=victim, number=victims)

@@ -1,4 +1,4 @@
-"""HMACs under the site's keys: Django's own, the newest first, known under old ones."""
+"""HMACs and encryption under the site's keys: Django's own seals, the newest key first, known under old ones."""
 
 import pytest
 from django.test import override_settings
@@ -55,3 +55,9 @@ class TestRotation:
 )
 def test_a_seal_is_taken_at_its_own_length_only(given, length, fits):
     assert fits is seals.fits(given(seals.seal(SALT, "value")), SALT, "value", length)
+
+
+def test_what_is_encrypted_is_read_for_its_own_use_only():
+    told = seals.encrypt(SALT, "ü🔑")
+    assert "ü🔑" == seals.decrypt(SALT, told, 60)
+    assert seals.decrypt("passwordless.ticket", told, 60) is None

@@ -130,7 +130,7 @@ class TestJoining:
         assert (Status.REFUSED, Reason.LIMIT_IP, None) == (outcome.status, outcome.reason, outcome.handle)
         assert 2 == attempt(mine).handles
 
-    def test_the_purpose_is_that_of_the_session(self):
+    def test_the_purpose_is_that_of_the_browser(self):
         begin(purpose=Purpose.LOGIN)
         joined = ask(visitor=STRANGER, purpose=Purpose.LINK)
         assert Purpose.LINK == joined.handle.purpose

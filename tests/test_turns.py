@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from passwordless.models import AttemptEvent, VerificationAttempt, durable, turns
+from passwordless.models import AttemptEvent, VerificationAttempt, durable, together, turns
 from passwordless.signals import attempt_moved
 from passwordless.states import EventKind, Reason, Status
 from tests.test_statements import make
@@ -49,14 +49,15 @@ def writer(way=lambda: turns.Turn("default"), patience=LONG):
         thread.join(LONG)
 
 
-@pytest.mark.parametrize("way", [durable, lambda: turns.Turn("default"), lambda: turns.atomic("default")])
-def test_a_writer_waits_for_the_one_before(queues, way):
+@pytest.mark.parametrize("way", [durable, together, lambda: turns.Turn("default")])
+def test_a_writer_waits_for_the_one_before(queues, way, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", LONG)
     with ExitStack() as stack:
         with writer(way) as first:
             assert first.wait(LONG)
             second = stack.enter_context(writer())
-            assert second.wait(BRIEFLY) is not queues
-        assert second.wait(LONG)
+            assert second.wait(BRIEFLY if queues else LONG) is not queues
+        assert second.wait(LONG / 4)
 
 
 def test_whoever_is_in_a_transaction_has_the_turn_already():
@@ -67,13 +68,14 @@ def test_whoever_is_in_a_transaction_has_the_turn_already():
         assert other.thread.is_alive()
 
 
-def test_an_error_lets_the_next_one_in():
+def test_an_error_lets_the_next_one_in(monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", LONG)
     with pytest.raises(ZeroDivisionError), durable():
         1 / 0  # noqa: B018
     with pytest.raises(RuntimeError), transaction.atomic(), durable():
         """Never reached."""
     with writer() as next_one:
-        assert next_one.wait(LONG)
+        assert next_one.wait(LONG / 4)
 
 
 def test_whoever_waited_too_long_goes_on_and_takes_nobody_elses_turn(monkeypatch, queues):
@@ -84,7 +86,7 @@ def test_whoever_waited_too_long_goes_on_and_takes_nobody_elses_turn(monkeypatch
             """Without a turn: the database says itself what is the matter."""
         monkeypatch.setattr(turns, "PATIENCE", BRIEFLY * 2)
         with writer() as second:
-            assert second.wait(BRIEFLY) is not queues
+            assert second.wait(BRIEFLY if queues else LONG) is not queues
 
 
 def pending():
@@ -122,7 +124,7 @@ def test_every_move_waits_for_its_turn(deed, queues):
         assert first.wait(LONG)
         thread = threading.Thread(target=move)
         thread.start()
-        assert moved.wait(BRIEFLY) is not queues
+        assert moved.wait(BRIEFLY if queues else LONG) is not queues
     thread.join(LONG)
     assert moved.is_set()
 
@@ -148,7 +150,7 @@ def test_receivers_keep_nobody_waiting(deed, monkeypatch):
     assert [True, Status.CANCELLED] == seen
 
 
-def test_many_writers_lose_nothing(queues):
+def test_many_writers_lose_nothing():
     row = make(guesses=0)
 
     def add(_):

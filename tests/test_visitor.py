@@ -111,7 +111,7 @@ def test_the_agent_can_forge_nothing(sent, kept):
     assert kept == visitor(request).agent
 
 
-def test_the_tag_of_the_session_is_carried():
+def test_the_tag_of_the_browser_is_carried():
     assert "tag" == visitor(RequestFactory().get("/"), "tag").session
 
 

@@ -273,7 +273,7 @@ class VerificationAttempt(models.Model):
         if not legal:
             return False
         # One statement is a transaction by itself.
-        with turns.atomic(using) if told else turns.Turn(using):
+        with turns.atomic(using, savepoint=False) if told else turns.Turn(using):
             if not self._update(values, where, given):
                 return False
             statements.insert(told, using=using)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from django.db import router, transaction
-from django.db.transaction import Atomic
+from django.db import router
 
 from . import turns
 from .attempts import VerificationAttempt
@@ -21,6 +20,6 @@ def durable() -> AbstractContextManager[None]:
     return turns.atomic(home(), durable=True)
 
 
-def together() -> Atomic:
+def together() -> AbstractContextManager[None]:
     """Return a transaction there, or a part of the caller's."""
-    return transaction.atomic(using=home())
+    return turns.atomic(home())

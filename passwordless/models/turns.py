@@ -1,7 +1,7 @@
 """Writers of this process take turns where the database lets one write at a time.
 
 SQLite lets who finds it busy try again after ever longer pauses, so that threads overtake each other and the last of
-them waits for a hundred times what a write takes. In a queue before it they come in as they asked.
+them waits for a hundred times what a write takes. In a queue before it the next is let in as soon as one is done.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Turn:
 
 
 @contextmanager
-def atomic(using: str, *, durable: bool = False) -> Iterator[None]:
-    """Open a transaction when it is its turn, or a part of the caller's, which fails with it.
+def atomic(using: str, *, durable: bool = False, savepoint: bool = True) -> Iterator[None]:
+    """Open a transaction when it is its turn, or a part of the caller's, which without a `savepoint` fails with it.
 
     RuntimeError if it is to be `durable` and would be a part.
     """
-    with Turn(using) as turn, transaction.atomic(using=using, durable=durable, savepoint=durable):
+    with Turn(using) as turn, transaction.atomic(using=using, durable=durable, savepoint=savepoint):
         # First of all at the commit: whoever is told of it may take long, or need a turn of their own.
         transaction.on_commit(turn.leave, using=using)
         yield
