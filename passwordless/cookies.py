@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-PREFIXES = ("__Host-", "__Secure-")
+PREFIX = re.compile(r"__(?:host-http|host|http|secure)-", re.IGNORECASE)
 
 
 def read(request: HttpRequest, name: str) -> str:
@@ -13,8 +15,8 @@ def read(request: HttpRequest, name: str) -> str:
     return request.COOKIES.get(_named(name), "")
 
 
-def give(response: HttpResponse, name: str, value: str, seconds: int) -> None:
-    """Let this browser keep a value for so many seconds."""
+def give(response: HttpResponse, name: str, value: str, seconds: int | None) -> None:
+    """Let this browser keep a value for so many seconds, or with None until it is closed."""
     response.set_cookie(
         _named(name),
         value,
@@ -29,15 +31,10 @@ def give(response: HttpResponse, name: str, value: str, seconds: int) -> None:
 
 def take_back(response: HttpResponse, name: str) -> None:
     """Let this browser forget a value."""
-    response.delete_cookie(
-        _named(name),
-        path=settings.SESSION_COOKIE_PATH,
-        domain=settings.SESSION_COOKIE_DOMAIN,
-        samesite="Lax",
-    )
+    give(response, name, "", 0)
 
 
 def _named(name: str) -> str:
     # A prefix that a browser honours keeps neighbouring sub-domains from planting a cookie: ours go along.
-    session = settings.SESSION_COOKIE_NAME
-    return next((prefix + name for prefix in PREFIXES if session.startswith(prefix)), name)
+    prefix = PREFIX.match(settings.SESSION_COOKIE_NAME)
+    return f"{prefix[0]}{name}" if prefix else name

@@ -10,6 +10,7 @@ import json
 from secrets import token_urlsafe
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from . import cookies, seals
@@ -17,8 +18,10 @@ from .outcomes import Handle
 from .states import Purpose
 
 COOKIE, SALT = "passwordless_attempt", "passwordless.attempt"
-LIFE = 24 * 3600
-"""Seconds: far longer than any code, so that whoever comes back late is told what became of it."""
+LIFE = 3600
+"""Seconds: longer than any code, so that whoever comes back late is told what became of it, and no longer than that on
+a computer that others use too.
+"""
 
 TICKET, LENGTH = "passwordless.ticket", 32
 
@@ -67,9 +70,12 @@ def fits(request: HttpRequest, handle: Handle, given: str) -> bool:
 
 
 def _write(response: HttpResponse, kept: dict[str, Any]) -> None:
-    # Not in escapes, six times as long: a cookie has room for 4096 bytes (RFC 6265, 6.1).
+    # Another form of this needs another SALT. Not in escapes, which are six times as long: a cookie has room for
+    # 4096 bytes (RFC 6265, 6.1).
     told = json.dumps(kept, ensure_ascii=False)
-    cookies.give(response, COOKIE, seals.encrypt(SALT, told), LIFE)
+    # Never longer than the site's sessions.
+    seconds = None if settings.SESSION_EXPIRE_AT_BROWSER_CLOSE else min(LIFE, settings.SESSION_COOKIE_AGE)
+    cookies.give(response, COOKIE, seals.encrypt(SALT, told), seconds)
 
 
 def _kept(request: HttpRequest) -> dict[str, Any]:

@@ -54,6 +54,25 @@ class TestSole:
         flow.cancel(handle, OWNER)
         assert Reason.CANCELLED == flow.check(handle, right, OWNER).reason
 
+    @pytest.mark.parametrize(("seconds", "most"), [(1, 0), (40, 5)])
+    def test_a_handle_that_is_brought_again_and_again_is_written_and_asked_for_a_few_times(
+        self, clock, seconds, most
+    ):
+        """As by a browser that keeps its cookie after it let go."""
+        handle = begin()
+        clock.shift(seconds)
+        emulator().faults.add("status", "cancel", status=422, times=None)
+        outcomes = [flow.cancel(handle, OWNER) for _ in range(20)]
+        assert (Status.PENDING, Reason.CANCELLED) == (outcomes[-1].status, outcomes[-1].reason)
+        assert (5, (most,)) == (attempt(handle).events.count(), asked("cancel"))
+
+    def test_a_guest_who_lets_go_again_and_again_is_written_down_a_few_times(self):
+        begin()
+        guest = begin(visitor=STRANGER)
+        for _ in range(20):
+            flow.cancel(guest, STRANGER)
+        assert 5 == attempt(guest).events.filter(kind=EventKind.CANCELLED).count()
+
     def test_it_gives_no_message_back(self, clock):
         handle = begin()
         clock.shift(31)
