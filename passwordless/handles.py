@@ -18,9 +18,9 @@ from .outcomes import Handle
 from .states import Purpose
 
 COOKIE, SALT = "passwordless_attempt", "passwordless.attempt"
-LIFE = 3600
-"""Seconds: longer than any code, so that whoever comes back late is told what became of it, and no longer than that on
-a computer that others use too.
+LIFE = 2 * 3600
+"""Seconds: longer than the hour for which most limits count, so that whoever is told to wait comes back to the same
+page, and not much longer, on a computer that others use too.
 """
 
 TICKET, LENGTH = "passwordless.ticket", 32

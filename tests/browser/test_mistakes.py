@@ -24,7 +24,7 @@ SLIPS = {
 WRONG = "That code isn't right. Check the latest message and try again."
 LOST = "Your session ended. Enter your number again."
 HOUR = 60 * 60
-TOO_LONG = 2 * HOUR
+TOO_LONG = 3 * HOUR
 """An hour longer than a browser holds an attempt."""
 
 
