@@ -272,8 +272,8 @@ class VerificationAttempt(models.Model):
         using, told = router.db_for_write(VerificationAttempt), list(events)
         if not legal:
             return False
-        # One statement is a transaction by itself, where it stands in nobody else's. With events nothing is
-        # written that another row may have, as an id of Vonage's, so that there is nothing to go back to.
+        # One statement is a transaction by itself, where it stands in nobody else's. With events it may be a part
+        # of one of ours, which fails as a whole: there a savepoint would be two statements for nothing.
         alone = not told and not connections[using].in_atomic_block
         with turns.Turn(using) if alone else turns.atomic(using, savepoint=not told):
             if not self._update(values, where, given):
