@@ -224,7 +224,7 @@ def test_an_interrupted_set_up_is_repaired(checkout):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert 1 == process.returncode
     assert "Interrupted; the next run repairs .venv." == err.splitlines()[-1]
     checkout.asked_of_uv()

@@ -482,7 +482,7 @@ def test_the_command_serves_until_told_to_stop(stop):
         assert url in lines[0]
         assert [] == requests.get(f"{url}/_emulator/messages", timeout=5).json()
         process.send_signal(stop)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
         assert (0, "", "Emulator ended.\n") == (process.returncode, errors, output)
     finally:
         process.kill()
