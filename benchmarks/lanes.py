@@ -38,14 +38,16 @@ class Lane:
 
 
 @contextmanager
-def lane(subject, database, wires):
-    """Give a lane that ends with the block. `wires` are the addresses of whom it may call, by kind.
+def lane(subject, database, wires, ballast=0):
+    """Give a lane that ends with the block. `wires` are the addresses of whom it may call, by kind, and
+    `ballast` the objects that it holds before it begins.
 
     Raises NotRunError if its environment cannot be made.
     """
     told = {"way": subject.way, "wire": wires.get(subject.wire, ""), "database": database}
     command = [environments.python(subject.environment), "-m", f"{__package__}.lane", json.dumps(told)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environments.variables()}
+    environment = {**environments.variables(), "BENCHMARK_BALLAST": str(ballast)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
     with (
         TemporaryFile("w+") as said,
         subprocess.Popen(command, cwd=ROOT, text=True, stderr=said, **pipes) as process,

@@ -13,6 +13,8 @@ from .tokens import token_cost
 
 WARM = 12
 """Logins before any is timed."""
+BALLAST = 1_500
+"""Objects that each turn of starts holds more than the one before."""
 BETWEEN = ((APP.name, "allauth"), ("app, loopback", "bare + 2 calls"), ("app, loopback", "allauth + 1 call"))
 """Pairs that are told beside the floor."""
 
@@ -82,7 +84,7 @@ def _process(starts, subjects, wires, folder):
 
 
 def _start(subject, database, wires, turn, starts):
-    with lane(subject, database, wires) as one:
+    with lane(subject, database, wires, ballast=turn * BALLAST) as one:
         if turn == 0:
             one.ask("prepare", logins=starts + 1)
         found = one.ask("start")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
-from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 
@@ -19,8 +17,7 @@ from .vonage.hosts import is_loopback, origin
 from .vonage.signature import MIN_SECRET
 
 
-@register(Tags.security)
-def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def of_settings() -> list[CheckMessage]:
     """Names, types, ranges and combinations of the settings dict."""
     if not _is_dict():
         return [Error("PASSWORDLESS must be a dict.", hint="PASSWORDLESS = {}", id="passwordless.E001")]
@@ -29,14 +26,12 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return names + types if types else [*names, *_ranges(), *_message(), *_numbers(), *_limits(), *_host()]
 
 
-@register(Tags.security)
-def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def of_site() -> list[CheckMessage]:
     """What the app needs around itself."""
     return [*surroundings.missing(), *(_credentials() if _is_sound() else ())]
 
 
-@register(Tags.security, deploy=True)
-def check_production(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def of_production() -> list[CheckMessage]:
     """What is fine on a developer's machine and nowhere else."""
     return [*_production()] if _is_sound() else []
 
@@ -49,7 +44,7 @@ def _is_dict() -> bool:
 
 
 def _is_sound() -> bool:
-    """Return whether values can be compared at all; where not, `check_settings` tells why."""
+    """Return whether values can be compared at all; where not, `of_settings` tells why."""
     return _is_dict() and not any(_types())
 
 

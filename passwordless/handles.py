@@ -17,7 +17,7 @@ from . import cookies, seals
 from .outcomes import Handle
 from .states import Purpose
 
-COOKIE, SALT = "passwordless_attempt", "passwordless.attempt"
+COOKIE, SALT, READ = "passwordless_attempt", "passwordless.attempt", "_passwordless_attempt"
 LIFE = 2 * 3600
 """Seconds: longer than the hour for which most limits count, so that whoever is told to wait comes back to the same
 page, and not much longer, on a computer that others use too.
@@ -79,6 +79,9 @@ def _write(response: HttpResponse, kept: dict[str, Any]) -> None:
 
 
 def _kept(request: HttpRequest) -> dict[str, Any]:
-    told = seals.decrypt(SALT, cookies.read(request, COOKIE), LIFE)
-    kept: dict[str, Any] = json.loads(told) if told else {}
-    return kept
+    """Return what the browser brought, which is read once in a request."""
+    known: dict[str, Any] | None = vars(request).get(READ)
+    if known is None:
+        told = seals.decrypt(SALT, cookies.read(request, COOKIE), LIFE)
+        known = vars(request)[READ] = json.loads(told) if told else {}
+    return known

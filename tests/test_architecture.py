@@ -126,6 +126,7 @@ DEFERRED = {
         *("passwordless.vonage.circuit", "passwordless.vonage.decoy"),
     },
     "phones": {"phonenumbers"},
+    "seals": {"cryptography.fernet"},
     "tally": {"limits.errors", "limits.storage"},
     "vonage.emulator.access": {"jwt"},
     "vonage.signature": {"jwt"},

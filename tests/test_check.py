@@ -9,8 +9,8 @@ from django.db.models import F
 
 from passwordless import conf, flow, limits, numbers
 from passwordless.backends import PhoneBackend
-from passwordless.flow.check import MAX_REPLAYS_RECORDED
 from passwordless.models import PhoneNumber, VerificationAttempt
+from passwordless.models.events import MAX_REPEATED
 from passwordless.outcomes import Handle, Visitor
 from passwordless.signals import attempt_moved
 from passwordless.states import EventKind, Public, Purpose, Reason, Status
@@ -102,9 +102,9 @@ class TestRightCode:
     def test_replays_are_written_down_but_not_without_end(self):
         handle = begin()
         check(handle)
-        for _ in range(MAX_REPLAYS_RECORDED + 3):
+        for _ in range(MAX_REPEATED + 3):
             check(handle, "123456")
-        assert MAX_REPLAYS_RECORDED == support.written(handle).count(EventKind.REPLAYED)
+        assert MAX_REPEATED == support.written(handle).count(EventKind.REPLAYED)
 
     def test_a_code_of_another_number_is_wrong(self):
         mine, other = begin(NUMBER), begin(OTHER)

@@ -14,7 +14,7 @@ from django.core.checks.registry import registry
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from passwordless import bounds, checks, limits, phones, surroundings
+from passwordless import apps, bounds, checks, limits, phones, surroundings
 from passwordless.backends import PhoneBackend
 from passwordless.conf import DEFAULTS
 from passwordless.vonage.signature import MIN_SECRET
@@ -599,7 +599,7 @@ class TestHints:
 
     def test_mends_what_is_no_dict(self, settings):
         settings.PASSWORDLESS = []
-        [message] = checks.check_settings(None)
+        [message] = checks.of_settings()
         assert {} == paste(message.hint)["PASSWORDLESS"]
 
 
@@ -658,9 +658,9 @@ class TestTables:
         }
 
     def test_ours_are_among_the_security_checks(self):
-        ours = {check.__name__ for check in registry.get_checks() if check.__module__ == checks.__name__}
+        ours = {check.__name__ for check in registry.get_checks() if check.__module__ == apps.__name__}
         assert {"check_settings", "check_site"} == ours
         all_of_them = registry.get_checks(include_deployment_checks=True)
-        deploy = {check for check in all_of_them if check.__module__ == checks.__name__}
+        deploy = {check for check in all_of_them if check.__module__ == apps.__name__}
         assert {"check_production"} == {check.__name__ for check in deploy} - ours
         assert all(Tags.security in check.tags for check in deploy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.cookies import SimpleCookie
 from urllib.parse import unquote
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from passwordless import handles, redirects, seals
 from passwordless.outcomes import Handle
 from passwordless.states import Purpose
+from tests import support
 from tests.support import NUMBER, OTHER, code, held, latest, wrong
 from tests.test_login import Browser, watched
 
@@ -36,10 +38,10 @@ def browser():
 def holding(value="", **kept):
     """Return a request whose browser holds `kept`, or has that for a cookie."""
     request = RequestFactory().get("/")
-    response = HttpResponse()
+    cookies = SimpleCookie({COOKIE: value})
     if kept:
-        handles._write(response, kept)
-    request.COOKIES = {COOKIE: response.cookies[COOKIE].value if kept else value}
+        support.hold(cookies, **kept)
+    request.COOKIES = {COOKIE: cookies[COOKIE].value}
     return request
 
 

@@ -450,17 +450,25 @@ import sys
 import django
 django.setup()
 {more}
-heavy = ("vonage", "vonage_", "phonenumbers", "requests", "urllib3", "pydantic", "jwt")
+heavy = ("vonage", "vonage_", "phonenumbers", "requests", "urllib3", "pydantic", "jwt", "cryptography", *{beside})
 print(*sorted(name for name in sys.modules if name.startswith(heavy)))
 """
 
 
+CHECKS = ("passwordless.checks",)
+
+
 @pytest.mark.parametrize(
-    "more", ["", "import passwordless.urls", "import passwordless.admin, passwordless.checks"]
+    ("more", "beside"),
+    [
+        ("", CHECKS),
+        ("import passwordless.urls, passwordless.admin", CHECKS),
+        ("import passwordless.admin, passwordless.checks", ()),
+    ],
 )
-def test_start_up_imports_neither_the_sdk_nor_the_metadata_of_numbers(more):
+def test_start_up_imports_neither_the_sdk_nor_the_metadata_of_numbers(more, beside):
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS.format(more=more)],
+        [sys.executable, "-c", IMPORTS.format(more=more, beside=beside)],
         env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "", "PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         capture_output=True,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
@@ -41,8 +41,7 @@ REPORTS = {
 """Vonage's words in webhooks of Verify v2; another is shown as it came."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """What happened at one moment. `gap` is the time since the line before, `day` the date if that had another."""
 
     at: datetime
@@ -151,7 +150,7 @@ def _end(attempt: VerificationAttempt, events: list[AttemptEvent], now: datetime
 def _after(line: Line, last: Line | None) -> Line:
     """Return a line with what it differs in from the one before."""
     day, gap = _day(line), _gap(line.at - (last or line).at)
-    return replace(line, gap=gap, day="" if last and _day(last) == day else day)
+    return line._replace(gap=gap, day="" if last and _day(last) == day else day)
 
 
 def _day(line: Line) -> str:

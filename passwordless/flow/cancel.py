@@ -14,8 +14,6 @@ from .asking import Answer, ask
 from .sharing import attempt_of
 
 GRACE = timedelta(seconds=30)
-MAX_RECORDED = 5
-"""Times that an attempt is let go of on record: a browser may bring the same handle again and again."""
 
 
 def cancel(handle: Handle, visitor: Visitor) -> Outcome:
@@ -30,7 +28,7 @@ def cancel(handle: Handle, visitor: Visitor) -> Outcome:
     status, reason = attempt.state(now)
     if status is not Status.PENDING:
         return Outcome(status, reason)
-    if attempt.events.filter(kind=EventKind.CANCELLED).count() >= MAX_RECORDED:
+    if attempt.repeats_itself(EventKind.CANCELLED):
         return Outcome(Status.PENDING, Reason.CANCELLED)
     # A guest leaves, but cannot take the message away from whoever asked for it; nor they from their guests.
     if attempt.handles > 1 or not handle.own:

@@ -20,7 +20,6 @@ from .asking import Answer, ask
 from .payment import note, refuse
 from .sharing import attempt_of, go_on
 
-MAX_REPLAYS_RECORDED = 5
 # The request is over at Vonage too, so that the number may be used again at once.
 OVER = frozenset({Reason.TOO_MANY_GUESSES, Reason.GONE})
 
@@ -264,8 +263,7 @@ def _standing(attempt: VerificationAttempt) -> Reason:
 
 def _replayed(attempt: VerificationAttempt, handle: Handle, visitor: Visitor, now: datetime) -> Outcome:
     """Refuse a code that was used, without asking Vonage; what repeats is written a few times only."""
-    seen = AttemptEvent.objects.filter(attempt=attempt, kind=EventKind.REPLAYED)[:MAX_REPLAYS_RECORDED]
-    if len(seen) < MAX_REPLAYS_RECORDED:
+    if not attempt.repeats_itself(EventKind.REPLAYED):
         AttemptEvent.objects.create(
             attempt=attempt, kind=EventKind.REPLAYED, at=now, reason=Reason.REUSED, purpose=handle.purpose,
             ip=visitor.ip, agent=visitor.agent,

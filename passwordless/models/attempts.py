@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import conf, phones, signals
 from ..states import LIVE, SOURCES, Channel, EventKind, Purpose, Reason, Status
 from . import statements, turns
-from .events import AttemptEvent
+from .events import MAX_REPEATED, AttemptEvent
 from .keys import REFERENCE, new_key, successors
 from .queries import AttemptQuerySet, check_patience
 
@@ -169,6 +169,10 @@ class VerificationAttempt(models.Model):
         if self.status in LIVE and self.expires_at <= now and not self.being_checked(now):
             return Status.EXPIRED, Reason.EXPIRED
         return Status(self.status), Reason(self.reason or Reason.OK)
+
+    def repeats_itself(self, kind: EventKind) -> bool:
+        """Return whether this happened so often that it is not written down again."""
+        return self.events.filter(kind=kind).count() >= MAX_REPEATED
 
     def being_checked(self, now: datetime) -> bool:
         """Return whether a checker holds this attempt who is not to be taken for dead yet."""

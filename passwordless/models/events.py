@@ -10,6 +10,9 @@ from django.utils.translation import pgettext_lazy
 
 from ..states import Channel, EventKind, Purpose, Reason
 
+MAX_REPEATED = 5
+"""Events of a kind that a browser can add to an attempt by bringing the same form again and again."""
+
 
 class AttemptEvent(models.Model):
     """One line of the timeline: what happened, when, and what is known of whoever did it."""

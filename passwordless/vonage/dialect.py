@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..states import Reason
 
@@ -30,8 +30,7 @@ class NotAsked(Unavailable):
         self.reason = reason
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """What stays the same from one request to the next."""
 
     brand: str
@@ -58,8 +57,7 @@ class Order:
     """A tag of the provider, such as `en-us`; empty lets it choose."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What the provider said, in our words. Only `Reason.OK` is a yes."""
 
     reason: Reason
