@@ -1,6 +1,7 @@
 """A whole login, beside floors and other packages: statements, CPU, memory and the time to start."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from statistics import median
 
 from . import site
@@ -13,6 +14,8 @@ from .tokens import token_cost
 
 WARM = 12
 """Logins before any is timed."""
+PARTS = 4
+"""Processes of each kind, one after the other: how objects come to lie makes one of them a tenth slower."""
 BALLAST = 1_500
 """Objects that each turn of starts holds more than the one before."""
 BETWEEN = ((APP.name, "allauth"), ("app, loopback", "bare + 2 calls"), ("app, loopback", "allauth + 1 call"))
@@ -37,32 +40,42 @@ def subjects_of(peers):
 
 
 def _on(kind, rounds, subjects, wires, folder):
-    with ExitStack() as stack:
-        lanes, absent = {}, {}
-        for subject in subjects:
-            try:
-                database = site.database(kind, folder, f"login-{subjects.index(subject)}")
-                one = stack.enter_context(lane(subject, database, wires))
-                one.ask("prepare", logins=WARM + 1 + rounds)
-                one.ask("log_in", first=0, times=WARM)
-                lanes[subject.name] = one
-            except NotRunError as reason:
-                absent[subject.name] = str(reason)
-        counted = {name: one.ask("count", index=WARM) for name, one in lanes.items()}
-        taken = take_turns(lanes, rounds, first=WARM + 1)
-        facts = {name: one.ask("facts") for name, one in lanes.items()}
-        return {
-            "database": facts[BARE.name]["database"],
-            "versions": {name: told["version"] for name, told in facts.items()},
-            "not run": absent,
-            "subjects": {name: figures(taken[name], counted[name], taken[BARE.name]) for name in lanes},
-            "between": {
-                f"{one} / {other}": ratio(sums(taken[one], PAGES), sums(taken[other], PAGES))
-                for one, other in BETWEEN
-                if one in taken and other in taken
-            },
-            "statements": {name: one["statements"] for name, one in counted.items()},
-        }
+    taken, absent = {}, {}
+    for part in range(PARTS):
+        with ExitStack() as stack:
+            lanes = _lanes(kind, rounds, subjects, wires, f"{folder}/{part}", stack, absent)
+            counted = {name: one.ask("count", index=WARM) for name, one in lanes.items()}
+            facts = {name: one.ask("facts") for name, one in lanes.items()}
+            for name, logins in take_turns(lanes, -(-rounds // PARTS), first=WARM + 1).items():
+                taken.setdefault(name, []).extend(logins)
+    return {
+        "database": facts[BARE.name]["database"],
+        "versions": {name: told["version"] for name, told in facts.items()},
+        "not run": absent,
+        "subjects": {name: figures(taken[name], counted[name], taken[BARE.name]) for name in facts},
+        "between": {
+            f"{one} / {other}": ratio(sums(taken[one], PAGES), sums(taken[other], PAGES))
+            for one, other in BETWEEN
+            if one in taken and other in taken
+        },
+        "statements": {name: one["statements"] for name, one in counted.items()},
+    }
+
+
+def _lanes(kind, rounds, subjects, wires, folder, stack, absent):
+    """Return the lanes that run, warm; why others do not is noted in `absent`."""
+    Path(folder).mkdir()
+    lanes = {}
+    for subject in subjects:
+        try:
+            database = site.database(kind, folder, f"login-{subjects.index(subject)}")
+            one = stack.enter_context(lane(subject, database, wires))
+            one.ask("prepare", logins=WARM + 1 + rounds)
+            one.ask("log_in", first=0, times=WARM)
+            lanes[subject.name] = one
+        except NotRunError as reason:
+            absent[subject.name] = str(reason)
+    return lanes
 
 
 def _process(starts, subjects, wires, folder):
