@@ -7,6 +7,9 @@ import re
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
+"""When what is taken back ended: a client that looks at the date first (libcurl) keeps what ends this very second."""
+
 PREFIX = re.compile(r"__(?:host-http|host|http|secure)-", re.IGNORECASE)
 
 
@@ -21,6 +24,7 @@ def give(response: HttpResponse, name: str, value: str, seconds: int | None) -> 
         _named(name),
         value,
         max_age=seconds,
+        expires=LONG_AGO if seconds == 0 else None,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
